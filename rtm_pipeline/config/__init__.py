@@ -1,0 +1,1 @@
+"""YAML -> the specs of the rooms. The only place that knows YAML and pydantic."""

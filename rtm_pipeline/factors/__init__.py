@@ -1,0 +1,1 @@
+"""Layers + grid + what was known when -> risk factors: distance, density, operationalization."""

@@ -1,0 +1,237 @@
+"""How to read a layer out of a source: place, dates, identity, meaning; declared, not coded.
+
+Column names here are names of the snapshot (alternatives for headers are a matter of the source).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from rtm_pipeline.units import Duration
+
+__all__ = [
+    "Categories",
+    "Condition",
+    "DateSpec",
+    "DefaultGeocode",
+    "Filter",
+    "GeometrySpec",
+    "History",
+    "KnownAt",
+    "LayerSpec",
+    "Reversal",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A test on one column. The value is padded first (``pad``), then all tests that are given must hold.
+
+    Attributes
+    ----------
+    column : str
+    isin : tuple of str
+        Equal to one of these (blanks around values never count).
+    prefix : tuple of str
+        Begins with one of these.
+    pattern : str, optional
+        Regular expression, searched anywhere in the value.
+    minimum, maximum : float, optional
+        Bounds of the value as a number, both included; a value that is no number fails.
+    is_null : bool, optional
+        True: must be missing. False: must be there.
+    negate : bool
+        The outcome of the tests above is turned around (a missing value then passes, except with ``is_null``).
+    pad : int, optional
+        Fill with zeros on the left to this width, as for UCR codes that lost theirs.
+    ignore_case : bool
+    """
+
+    column: str
+    isin: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
+    pattern: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    is_null: bool | None = None
+    negate: bool = False
+    pad: int | None = None
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Alternatives of conditions: a row passes if **any** group holds, a group if **all** its conditions do."""
+
+    groups: tuple[tuple[Condition, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GeometrySpec:
+    """Where the place of a row stands.
+
+    Attributes
+    ----------
+    kind : str
+        ``xy`` (two number columns in ``crs``), ``latlon`` (two number columns, degrees), ``wkt`` (text column in
+        ``crs``), ``geojson`` (text column holding a GeoJSON geometry), ``location`` (Socrata location object: JSON or
+        Python-repr text with latitude/longitude keys, or a GeoJSON point) or ``native`` (the geometry of a vector
+        file).
+    columns : tuple of str
+        (x, y), (lat, lon) or one column; empty for ``native``.
+    crs : str, optional
+        CRS of the numbers; ``latlon``, ``geojson`` and ``location`` are EPSG:4326; ``native`` uses the file's.
+    missing : tuple of tuple of float
+        Coordinate pairs (in the order of ``columns``) that mean "no place", such as (0, 0), which always counts.
+    """
+
+    kind: str
+    columns: tuple[str, ...] = ()
+    crs: str | None = None
+    missing: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DateSpec:
+    """When a thing happened (local). ``formats`` are strptime patterns, ``iso``, ``epoch_ms`` or ``epoch_s``; the
+    first that fits a value wins.
+
+    ``hour`` names a column with the hour of the day where the date column has none. ``required`` quarantines rows
+    without a usable date; a date after the snapshot was fetched, or before ``earliest``, is quarantined too.
+    """
+
+    column: str
+    formats: tuple[str, ...] = ("iso",)
+    hour: str | None = None
+    earliest: date | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAt:
+    """From when on a row could be known. Exactly one of ``column`` and ``fixed``, or neither (then: the date itself).
+
+    A month (``period="month"``) is known at its end: the first instant of the next month. ``delay`` is added to the
+    date where no column says when a row was published.
+    """
+
+    column: str | None = None
+    formats: tuple[str, ...] = ("iso",)
+    period: str = "day"
+    fixed: date | None = None
+    delay: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Whether past states of the layer are recorded, or only assumed from a later snapshot (then with a reason)."""
+
+    kind: str = "recorded"
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """Rows that take another row back: those where ``column`` equals ``value`` net one row with equal ``match``."""
+
+    column: str
+    value: str
+    match: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """A vocabulary: raw values -> canonical categories, as spelled in any year.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Columns whose values are joined with `` / `` before they are looked up (often one).
+    names : mapping of str to tuple of str
+        Canonical category -> raw values. A value that ends in ``*`` is a prefix.
+    other : str
+        What becomes of the rest: ``filtered`` (default), ``other`` (kept under that name) or ``quarantined``.
+    """
+
+    columns: tuple[str, ...]
+    names: Mapping[str, tuple[str, ...]]
+    other: str = "filtered"
+    ignore_case: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultGeocode:
+    """A point on which a geocoder piles what it can't place; rows on it are quarantined.
+
+    ``x``/``y`` are in the order and CRS of the layer's raw coordinates (lat, lon for ``latlon``).
+    """
+
+    name: str
+    first: float
+    second: float
+    tolerance: float = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer: which rows of a source, where, when, what.
+
+    Attributes
+    ----------
+    kind : str
+        ``events`` (dated happenings), ``sites`` (things that stand there), ``requests`` (311) or ``areas`` (polygons
+        with a name).
+    key : tuple of str
+        Identity of a row; later repeats are ``duplicate``. Empty: no row is a repeat.
+    incident : tuple of str
+        What unit ``incident`` counts once; defaults to ``key``.
+    until : DateSpec, optional
+        When a site or request ceased (closed, demolished): it counts at t if known before and not ceased by then.
+    keep : tuple of str
+        Further declared columns carried along for products (address, status, parcel number).
+    restricted : tuple of str
+        Those of ``keep`` that only the restricted edition may show.
+    coverage : str, optional
+        Name of an areas source or a file; outside it the layer is unknown, not 0.
+    """
+
+    name: str
+    source: str
+    kind: str
+    geometry: GeometrySpec
+    date: DateSpec | None = None
+    known_at: KnownAt = field(default_factory=KnownAt)
+    until: DateSpec | None = None
+    key: tuple[str, ...] = ()
+    incident: tuple[str, ...] = ()
+    where: Filter | None = None
+    categories: Categories | None = None
+    reversal: Reversal | None = None
+    default_geocodes: tuple[DefaultGeocode, ...] = ()
+    keep: tuple[str, ...] = ()
+    restricted: tuple[str, ...] = ()
+    origin: str = "registry"
+    origin_reason: str | None = None
+    history: History = field(default_factory=History)
+    coverage: str | None = None
+    may_be_empty: bool = False
+    flags: Mapping[str, Filter] = field(default_factory=dict)
+
+    def columns(self) -> tuple[str, ...]:
+        """Every snapshot column that this layer reads, each once, in a stable order."""
+        found: list[str] = list(self.geometry.columns)
+        for dates in (self.date, self.until):
+            if dates is not None:
+                found += [dates.column, *([dates.hour] if dates.hour else [])]
+        if self.known_at.column:
+            found.append(self.known_at.column)
+        found += [*self.key, *self.incident, *self.keep]
+        for filters in (*([self.where] if self.where else []), *self.flags.values()):
+            found += [condition.column for group in filters.groups for condition in group]
+        if self.categories is not None:
+            found += self.categories.columns
+        if self.reversal is not None:
+            found += [self.reversal.column, *self.reversal.match]
+        return tuple(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""From surface to work: effects, benefits, portfolios under a budget, neighborhoods, zones."""

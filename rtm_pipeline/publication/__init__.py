@@ -1,0 +1,1 @@
+"""What people open: rasters, vectors, report, model card, catalog, and the release that holds them."""

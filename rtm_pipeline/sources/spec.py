@@ -1,0 +1,124 @@
+"""What a source is: where its rows are, and which of its columns may be kept.
+
+A source gives rows, never meaning. Only the columns that some layer declares are read into a snapshot; the names
+of the others are recorded so that drift is seen, their values are never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["ArcGISSource", "ColumnRequest", "FileSource", "SocrataSource", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRequest:
+    """One column that the layers on a source need.
+
+    Attributes
+    ----------
+    name : str
+        The name by which layers speak of it; the snapshot uses it.
+    alternatives : tuple of str
+        Other headers under which the same column appears (another year, another file).
+    required : bool
+        Whether a file without it is an error. A column that is not required is null where it is absent.
+    """
+
+    name: str
+    alternatives: tuple[str, ...] = ()
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Files of one kind, found by a path or a glob relative to the data folder.
+
+    Attributes
+    ----------
+    path : str
+        Relative path or glob; never absolute, never with ``..``.
+    expect_files : int, optional
+        How many files the glob must find.
+    format : str
+        ``auto`` (by the ending), ``csv``, ``vector`` (anything pyogrio reads: GeoJSON, GeoPackage, Shapefile,
+        File Geodatabase) or ``parquet`` (Parquet and GeoParquet). ``.gz`` and ``.zip`` around them are opened.
+    sheet : str, optional
+        The layer inside a GeoPackage or geodatabase that has several.
+    encoding : str, optional
+        Text encoding of CSV; by default UTF-8 (a BOM is dropped), else Windows-1252, decided file by file.
+    null_values : tuple of str
+        Spellings of "missing" beside the empty text; blanks around a value never count.
+    aliases : mapping of str to tuple of str
+        Column name -> other headers for it.
+    crs : str, optional
+        CRS of a vector file that does not say its own.
+    origin : str
+        Who made the rows: ``resident``, ``registry``, ``inspector`` or ``police``.
+    """
+
+    name: str
+    path: str
+    expect_files: int | None = None
+    format: str = "auto"
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str = ","
+    null_values: tuple[str, ...] = ()
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    crs: str | None = None
+    origin: str | None = None
+    attribution: str | None = None
+    terms_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocrataSource:
+    """A data set of a Socrata portal, or several that continue one another (a set a year).
+
+    Attributes
+    ----------
+    host : str
+        Host name of the portal; always read by https.
+    datasets : tuple of str
+        Four-by-four ids, read in this order into one source.
+    where : str, optional
+        SoQL filter applied by the portal.
+    updated_column : str
+        Column for incremental pulls, ``:updated_at`` by default.
+    token_env : str, optional
+        Name of the environment variable that holds the application token.
+    """
+
+    name: str
+    host: str
+    datasets: tuple[str, ...]
+    where: str | None = None
+    updated_column: str = ":updated_at"
+    token_env: str | None = None
+    full_every_days: int = 7
+    null_values: tuple[str, ...] = ()
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origin: str | None = None
+    attribution: str | None = None
+    terms_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArcGISSource:
+    """A layer of an ArcGIS FeatureServer (``url`` ends in the layer's number)."""
+
+    name: str
+    url: str
+    where: str = "1=1"
+    order_by: str = "OBJECTID"
+    token_env: str | None = None
+    null_values: tuple[str, ...] = ()
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origin: str | None = None
+    attribution: str | None = None
+    terms_url: str | None = None
+
+
+Source = FileSource | SocrataSource | ArcGISSource
