@@ -1,0 +1,55 @@
+"""Resolve the locks: `locks/run.txt` (what a run needs) and `locks/dev.txt` (with tests, UI and tools).
+
+Both carry hashes for every platform and Python 3.11 to 3.13 and name no registry host. ``--check`` resolves anew with
+the pins as preferences and fails if the files would change.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMON = [
+    *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--quiet"),
+    *("--constraint", "locks/constraints.txt"),
+]
+BUILD = "hatchling\neditables\n"
+LOCKS = {
+    "run.txt": [],
+    "dev.txt": ["--all-extras", "--group", "dev", "--constraint", "locks/run.txt"],
+}
+
+
+def compile_lock(name: str, options: list[str], target: Path) -> None:
+    """One lock; the build backend is pinned in it too, so that the project installs without isolation."""
+    with tempfile.NamedTemporaryFile("w", suffix=".in", dir=ROOT / "locks") as backend:
+        backend.write(BUILD)
+        backend.flush()
+        command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", backend.name, *COMMON, *options]
+        subprocess.run([*command, "--output-file", str(target), "--no-annotate"], cwd=ROOT, check=True)  # noqa: S603
+
+
+def main() -> int:
+    """Write the locks, or with ``--check`` compare."""
+    if "--check" not in sys.argv:
+        for name, options in LOCKS.items():
+            compile_lock(name, options, ROOT / "locks" / name)
+        return 0
+    drifted = []
+    for name, options in LOCKS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / name
+            target.write_bytes((ROOT / "locks" / name).read_bytes())
+            compile_lock(name, options, target)
+            if target.read_text() != (ROOT / "locks" / name).read_text():
+                drifted.append(name)
+    if drifted:
+        print(f"pyproject.toml and {', '.join(drifted)} no longer agree; run `make lock` and commit.", file=sys.stderr)  # noqa: T201
+    return 1 if drifted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""A city as the rooms see it: every setting resolved to frozen specs, no YAML left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from rtm_pipeline.factors.spec import FactorSpec
+from rtm_pipeline.layers.spec import Filter, LayerSpec
+from rtm_pipeline.model.spec import ModelSpec
+from rtm_pipeline.sources.spec import ColumnRequest, Source
+from rtm_pipeline.units import Duration, Vintage, Window
+
+__all__ = ["AreaSpec", "City", "ForecastSpec", "OutcomeSpec", "Selection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Polygons of a source, all or those that pass a filter."""
+
+    source: str
+    where: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AreaSpec:
+    """Study area and grid; lengths in CRS units (``_u``) and meters (``_m``)."""
+
+    polygons: Selection
+    exclude: tuple[Selection, ...]
+    crs: str
+    unit_m: float
+    cell_size_u: float
+    block_u: float
+    buffer_u: float
+    """Largest spatial influence of any factor: features this far outside the area still count."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSpec:
+    """What is counted; ``lag`` None means: measure it."""
+
+    layer: str
+    window: Duration
+    lag: Duration | None
+    unit: str
+    subsets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastSpec:
+    """Horizon of the forecast and reach of the past; ``history`` None means all there is."""
+
+    horizon: Duration
+    history: Duration | None
+    block_if_not_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """Everything that a run needs to know, but for where files lie.
+
+    Attributes
+    ----------
+    columns : mapping of str to tuple of ColumnRequest
+        Per source, the columns that some layer declares; no other is ever kept.
+    native_geometry : frozenset of str
+        Sources whose own geometry is read.
+    labels : mapping of str to str
+        Names for people of layers and factors.
+    """
+
+    name: str
+    label: str
+    timezone: str
+    as_of: date | None
+    area: AreaSpec
+    sources: Mapping[str, Source]
+    columns: Mapping[str, tuple[ColumnRequest, ...]]
+    native_geometry: frozenset[str]
+    layers: Mapping[str, LayerSpec]
+    factors: Mapping[str, FactorSpec]
+    outcome: OutcomeSpec
+    model: ModelSpec
+    forecast: ForecastSpec
+    schedule_cron: str | None
+    labels: Mapping[str, str]
+
+    def layers_of(self, source: str) -> tuple[str, ...]:
+        """Names of the layers that draw on a source."""
+        return tuple(name for name, spec in self.layers.items() if spec.source == source)
+
+    def fit_vintage(self, as_of: date, lag: Duration | None = None) -> Vintage:
+        """Outcome of the window that ends ``lag`` before ``as_of``, factors known when it began."""
+        lag = lag or self.outcome.lag or Duration(0, "d")
+        end = lag.before(as_of)
+        start = self.outcome.window.before(end)
+        return Vintage(start, Window(start, end))
+
+    def apply_vintage(self, as_of: date) -> Vintage:
+        """Factors known at ``as_of``, for the horizon that begins then."""
+        return Vintage(as_of, Window(as_of, self.forecast.horizon.after(as_of)))

@@ -1,0 +1,58 @@
+"""Small field types that the schema's models share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.units import Duration, Length
+
+__all__ = ["DurationText", "LengthText", "RelativePath", "Slug", "Strict", "Text", "TextList"]
+
+
+class Strict(BaseModel):
+    """Base of all parts of a configuration: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, use_attribute_docstrings=True)
+
+
+def _length(text: str) -> str:
+    try:
+        Length.parse(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _duration(text: str) -> str:
+    try:
+        Duration.parse(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _relative(text: str) -> str:
+    parts = text.replace("\\", "/").split("/")
+    if text.startswith(("/", "~")) or ".." in parts or (len(text) > 1 and text[1] == ":") or "\0" in text:
+        raise ValueError("a path must be relative to the data folder and may not contain '..'")
+    return text
+
+
+def _as_text(value: Any) -> Any:
+    """Codes are text even where YAML sees a number: 9500 -> "9500"."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
+Text = Annotated[str, BeforeValidator(_as_text)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
+LengthText = Annotated[str, AfterValidator(_length)]
+DurationText = Annotated[str, AfterValidator(_duration)]
+RelativePath = Annotated[str, AfterValidator(_relative)]

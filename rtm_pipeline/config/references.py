@@ -1,0 +1,91 @@
+"""Checks between sections: names that are spoken of must exist, and rules of the method must be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rtm_pipeline.config.document import Document, KeyPath
+from rtm_pipeline.config.problems import did_you_mean, problem
+from rtm_pipeline.config.schema import CityModel
+from rtm_pipeline.errors import ConfigError
+
+__all__ = ["check_references"]
+
+Note = Callable[[KeyPath, str], None]
+
+
+def check_references(document: Document, model: CityModel) -> None:
+    """Raise one ConfigError that lists every broken reference with its line."""
+    lines: list[tuple[int, str]] = []
+
+    def note(keys: KeyPath, text: str) -> None:
+        lines.append((document.line_of(keys) or 0, problem(document, keys, text)))
+
+    _area(model, note)
+    _layers(model, note)
+    _factors(model, note)
+    _outcome(model, note)
+    if lines:
+        head = (
+            "The configuration has a problem:" if len(lines) == 1 else f"The configuration has {len(lines)} problems:"
+        )
+        raise ConfigError("\n  ".join([head, *(line for _, line in sorted(lines))]))
+
+
+def _unknown(name: str, allowed: Iterable[str], what: str) -> str:
+    names = sorted(allowed)
+    return f"no {what} is named '{name}'.{did_you_mean(name, names)} There are: {', '.join(names) or 'none'}."
+
+
+def _area(model: CityModel, note: Note) -> None:
+    if model.area.source not in model.sources:
+        note(("area", "source"), _unknown(model.area.source, model.sources, "source"))
+    for index, exclude in enumerate(model.area.exclude):
+        if exclude.source not in model.sources:
+            note(("area", "exclude", index), _unknown(exclude.source, model.sources, "source"))
+
+
+def _layers(model: CityModel, note: Note) -> None:
+    for name, layer in model.layers.items():
+        if layer.source not in model.sources:
+            note(("layers", name, "source"), _unknown(layer.source, model.sources, "source"))
+            continue
+        if layer.origin is None and model.sources[layer.source].origin is None:
+            note(
+                ("layers", name),
+                "nobody says who made these rows. Add origin: resident, registry, inspector or police, here or at "
+                f"sources.{layer.source}.",
+            )
+        flags = set(layer.flags) & set(model.outcome.subsets) if name == model.outcome.layer else set()
+        for flag in sorted(flags):
+            note(("layers", name, "flags", flag), "outcome.subsets has this name too; keep one.")
+
+
+def _factors(model: CityModel, note: Note) -> None:
+    for name, factor in model.factors.items():
+        keys: KeyPath = ("factors", name)
+        if factor.layer not in model.layers:
+            note((*keys, "layer"), _unknown(factor.layer, model.layers, "layer"))
+            continue
+        layer = model.layers[factor.layer]
+        categories = set(layer.categories.names) | {"other"} if layer.categories else set()
+        for category in factor.categories:
+            if category not in categories:
+                note((*keys, "categories"), _unknown(category, categories, f"category of layer {factor.layer}"))
+        if factor.lookback and layer.date is None:
+            note((*keys, "lookback"), f"layer {factor.layer} has no date, so 'within this time' means nothing.")
+        origin = layer.origin or model.sources[layer.source].origin if layer.source in model.sources else layer.origin
+        if origin == "police" and not layer.reason:
+            note(
+                keys,
+                f"layer {factor.layer} is made by police (origin: police). A factor made by enforcement sends patrols "
+                "where patrols went before. Leave it out, or give the layer a 'reason', which the model card will show.",
+            )
+
+
+def _outcome(model: CityModel, note: Note) -> None:
+    if model.outcome.layer not in model.layers:
+        note(("outcome", "layer"), _unknown(model.outcome.layer, model.layers, "layer"))
+    elif model.layers[model.outcome.layer].kind != "events":
+        kind = model.layers[model.outcome.layer].kind
+        note(("outcome", "layer"), f"the outcome must be a layer of kind events; {model.outcome.layer} is {kind}.")

@@ -1,0 +1,232 @@
+"""The ``layers`` section: how to read a layer out of a source."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from rtm_pipeline.config.fields import DurationText, RelativePath, Slug, Strict, Text, TextList
+from rtm_pipeline.config.schema_sources import Origin
+
+__all__ = ["ConditionModel", "GeometryModel", "LayerModel", "WhereModel"]
+
+
+class ConditionModel(Strict):
+    """Tests on one column; all that are given must hold. A bare value or list means ``in``."""
+
+    isin: TextList = Field(default=(), alias="in")
+    """Equal to one of these."""
+    prefix: TextList = ()
+    """Begins with one of these."""
+    pattern: str | None = None
+    """Regular expression, found anywhere."""
+    not_: ConditionModel | None = Field(default=None, alias="not")
+    """The tests below must not hold."""
+    minimum: float | None = Field(default=None, alias="min")
+    maximum: float | None = Field(default=None, alias="max")
+    is_null: bool | None = None
+    pad: int | None = Field(default=None, ge=1, le=40)
+    """Fill with zeros on the left to this width before testing."""
+    ignore_case: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | ConditionModel) else {"in": value}
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"is not a regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _tests_something(self) -> ConditionModel:
+        tests = (self.isin, self.prefix, self.pattern, self.minimum, self.maximum, self.is_null, self.not_)
+        if all(test is None or test == () for test in tests):
+            raise ValueError("a condition needs one of: in, prefix, pattern, min, max, is_null, not")
+        return self
+
+
+Group = dict[str, ConditionModel]
+WhereModel = Annotated[tuple[Group, ...], BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
+
+
+class GeometryModel(Strict):
+    """Where the place of a row stands: lat/lon, x/y with crs, wkt with crs, geojson, location or native."""
+
+    lat: str | None = None
+    lon: str | None = None
+    x: str | None = None
+    y: str | None = None
+    wkt: str | None = None
+    geojson: str | None = None
+    location: str | None = None
+    """Socrata location object, as JSON or as a Python dictionary printed to text."""
+    native: bool = False
+    """The geometry of a vector file."""
+    crs: str | None = None
+    missing: tuple[tuple[float, float], ...] = ()
+    """Coordinate pairs that mean "no place"; (0, 0) always does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"native": True} if value == "native" else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> GeometryModel:
+        pairs = (("lat", self.lat, self.lon), ("x", self.x, self.y))
+        for first, a, b in pairs:
+            if (a is None) != (b is None):
+                raise ValueError(f"'{first}' needs its partner: lat with lon, x with y")
+        if len(self.kinds()) != 1:
+            raise ValueError("give exactly one of: {lat, lon}, {x, y, crs}, {wkt, crs}, {geojson}, {location}, native")
+        if (self.x or self.wkt) and not self.crs:
+            raise ValueError("x/y and wkt need a crs, such as EPSG:4326 or ESRI:102696")
+        return self
+
+    def kinds(self) -> list[str]:
+        """The ways of giving a place that are used here."""
+        given = {
+            "latlon": self.lat,
+            "xy": self.x,
+            "wkt": self.wkt,
+            "geojson": self.geojson,
+            "location": self.location,
+            "native": self.native or None,
+        }
+        return [kind for kind, value in given.items() if value]
+
+
+class DateModel(Strict):
+    """A date column and the formats in which it may be written."""
+
+    column: str
+    formats: TextList = ("iso",)
+    hour: str | None = None
+    """Column with the hour of the day, where the date column has none."""
+    earliest: date | None = None
+    required: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+
+class KnownAtModel(Strict):
+    """From when on a row could be known."""
+
+    column: str | None = None
+    formats: TextList = ("iso",)
+    period: Literal["day", "month"] = "day"
+    fixed: date | None = None
+    delay: DurationText | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            return {"fixed": value}
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> KnownAtModel:
+        if self.column and self.fixed:
+            raise ValueError("give a column or a fixed date, not both")
+        return self
+
+
+class ReversalModel(Strict):
+    """Rows that take another row back."""
+
+    column: str
+    value: Text
+    match: TextList
+
+
+class CategoriesModel(Strict):
+    """A vocabulary: canonical category -> raw values of any year."""
+
+    column: TextList
+    names: dict[Slug, TextList]
+    other: Literal["filtered", "other", "quarantined"] = "filtered"
+    ignore_case: bool = True
+
+
+class DefaultGeocodeModel(Strict):
+    """A point on which a geocoder piles what it can't place."""
+
+    name: str
+    lat: float | None = None
+    lon: float | None = None
+    x: float | None = None
+    y: float | None = None
+    tolerance: float = Field(default=1e-6, gt=0)
+
+    @model_validator(mode="after")
+    def _pair(self) -> DefaultGeocodeModel:
+        if (self.lat is None) != (self.lon is None) or (self.x is None) != (self.y is None):
+            raise ValueError("give lat and lon, or x and y")
+        if (self.lat is None) == (self.x is None):
+            raise ValueError("give either lat and lon, or x and y")
+        return self
+
+
+class FlagModel(Strict):
+    """A named subset of a layer's rows."""
+
+    where: WhereModel
+
+
+class LayerModel(Strict):
+    """One layer of the city."""
+
+    source: Slug
+    kind: Literal["events", "sites", "requests", "areas"] = "sites"
+    label: str | None = None
+    """Name for people; the layer's key by default."""
+    geometry: GeometryModel
+    date: DateModel | None = None
+    known_at: KnownAtModel = KnownAtModel()
+    until: DateModel | None = None
+    """When a site or request ceased."""
+    key: TextList = ()
+    """Identity of a row; repeats are counted as duplicate."""
+    incident: TextList = ()
+    """What unit 'incident' counts once; the key by default."""
+    where: WhereModel | None = None
+    categories: CategoriesModel | None = None
+    reversal: ReversalModel | None = None
+    default_geocodes: tuple[DefaultGeocodeModel, ...] = ()
+    keep: TextList = ()
+    """Columns carried along for products."""
+    restricted: TextList = ()
+    """Those of 'keep' that only the restricted edition may show."""
+    origin: Origin | None = None
+    history: Literal["recorded", "assumed"] = "recorded"
+    reason: str | None = None
+    """Why history may be assumed, or why a police-made layer may serve as factor."""
+    coverage: RelativePath | None = None
+    """Polygon outside which this layer is unknown, not 0: the name of a source, or a file."""
+    may_be_empty: bool = False
+    flags: dict[Slug, FlagModel] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> LayerModel:
+        if self.history == "assumed" and not self.reason:
+            raise ValueError("history: assumed needs a reason")
+        if self.kind in ("events", "requests") and self.date is None:
+            raise ValueError(f"a layer of kind {self.kind} needs a date")
+        stray = set(self.restricted) - set(self.keep)
+        if stray:
+            raise ValueError(f"restricted names columns that are not in keep: {', '.join(sorted(stray))}")
+        return self

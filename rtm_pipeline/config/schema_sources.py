@@ -1,0 +1,82 @@
+"""The ``sources`` section: where rows come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from rtm_pipeline.config.fields import RelativePath, Strict, Text, TextList
+
+__all__ = ["ArcGISSourceModel", "FileSourceModel", "Origin", "SocrataSourceModel", "SourceModel"]
+
+Origin = Literal["resident", "registry", "inspector", "police"]
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
+DatasetId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{4}-[a-z0-9]{4}$")]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class _SourceBase(Strict):
+    null_values: TextList = ()
+    """Spellings of "missing" beside the empty text."""
+    aliases: dict[str, TextList] = {}
+    """Column name -> other headers under which the same column appears."""
+    optional: TextList = ()
+    """Columns that may be absent from a file or data set."""
+    origin: Origin | None = None
+    """Who made the rows: resident, registry, inspector or police."""
+    attribution: str | None = None
+    """Credit line that the publisher asks for."""
+    terms_url: str | None = None
+    """Where the publisher's terms stand."""
+
+
+class FileSourceModel(_SourceBase):
+    """Files in the data folder."""
+
+    kind: Literal["file"]
+    path: RelativePath
+    """Path or glob, relative to the data folder."""
+    expect_files: int | None = Field(default=None, ge=1)
+    """How many files the glob must find."""
+    format: Literal["auto", "csv", "vector", "parquet"] = "auto"
+    sheet: str | None = None
+    """The layer inside a GeoPackage or geodatabase that has several."""
+    encoding: str | None = None
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1, strip_whitespace=False)] = ","
+    crs: str | None = None
+    """CRS of a vector file that does not say its own."""
+
+
+class SocrataSourceModel(_SourceBase):
+    """Data sets of a Socrata portal."""
+
+    kind: Literal["socrata"]
+    host: Host
+    dataset: Annotated[tuple[DatasetId, ...], BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])]
+    """Four-by-four id, or several that continue one another."""
+    where: Text | None = None
+    """SoQL filter that the portal applies."""
+    updated_column: str = ":updated_at"
+    token_env: EnvironmentName | None = None
+    """Environment variable with the application token."""
+    full_every_days: int = Field(default=7, ge=1)
+
+
+class ArcGISSourceModel(_SourceBase):
+    """A layer of an ArcGIS FeatureServer."""
+
+    kind: Literal["arcgis"]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/[0-9]+$")]
+    where: Text = "1=1"
+    order_by: str = "OBJECTID"
+    token_env: EnvironmentName | None = None
+
+    @model_validator(mode="after")
+    def _https(self) -> ArcGISSourceModel:
+        if not self.url.startswith("https://") and not self.url.startswith(("http://127.0.0.1", "http://localhost")):
+            raise ValueError("the url must begin with https://")
+        return self
+
+
+SourceModel = Annotated[FileSourceModel | SocrataSourceModel | ArcGISSourceModel, Field(discriminator="kind")]

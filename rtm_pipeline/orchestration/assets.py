@@ -1,0 +1,137 @@
+"""Steps -> Dagster assets. Each asset unwraps its resources, calls its step's function and attaches metadata."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotations of functions made in factories.
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from pydantic import Field
+
+from rtm_pipeline.config.load import LoadedConfig
+from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.settings import Settings, launch_settings
+from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext
+
+__all__ = ["ARTIFACTS", "SETTINGS", "TICK_TAG", "LaunchFields", "city_assets", "lock_key"]
+
+ARTIFACTS = "artifacts"
+SETTINGS = "settings"
+TICK_TAG = "rtm/as_of"
+OWNERS = ["team:city-data"]
+
+
+class LaunchFields(dg.Config):
+    """What may be changed for one launch. A launch with any of these is an experiment unless ``promote`` is set."""
+
+    as_of: str | None = Field(None, description="Date up to which everything is known, as 2026-01-31.")
+    cell_size: str | None = Field(None, description="Side of a grid cell, as '250 ft' or '100 m'.")
+    max_influence: str | None = Field(None, description="Largest spatial influence of every factor, as '3 blocks'.")
+    outcome_window: str | None = Field(None, description="Length of the outcome window, as '1y'.")
+    horizon: str | None = Field(None, description="Horizon of the forecast, as '1y' or '14d'.")
+    family: str | None = Field(None, description="auto, poisson, nb1 or nb2.")
+    direction: str | None = Field(None, description="aggravating, protective or both.")
+    promote: bool = Field(False, description="Make this release current although settings were changed.")
+
+
+def city_assets(loaded: LoadedConfig, steps: Mapping[str, Step], paths: Paths) -> list[dg.AssetsDefinition]:
+    """All assets of a city: the settings, then one for each step."""
+    return [_settings_asset(loaded), *(_step_asset(loaded, step, paths) for step in steps.values())]
+
+
+def lock_key(city: str) -> str:
+    """Resource key of a city's lock."""
+    return f"{city}_lock"
+
+
+def _settings_asset(loaded: LoadedConfig) -> dg.AssetsDefinition:
+    city = loaded.city
+
+    @dg.asset(
+        name=SETTINGS,
+        key_prefix=[city.name],
+        group_name=city.name,
+        description="The whole resolved configuration of the run. Every other asset reads its settings from here.",
+        kinds={"yaml"},
+        tags={"rtm/stage": "settings"},
+        owners=OWNERS,
+        io_manager_key=ARTIFACTS,
+        required_resource_keys={lock_key(city.name)},
+    )
+    def settings(context: dg.AssetExecutionContext, config: LaunchFields) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        tick = context.run.tags.get(TICK_TAG) or _tick_date(context.run.tags, city.timezone)
+        value = launch_settings(
+            loaded.settings,
+            overridden=loaded.overridden,
+            tick=date.fromisoformat(tick) if tick else None,
+            fields=config.model_dump(),
+        )
+        return dg.MaterializeResult(
+            value=value,
+            metadata={
+                "as_of": str(value.as_of),
+                "changed": ", ".join(value.changed) or "nothing",
+                "configuration": dg.MetadataValue.json(value.config),
+                "file": dg.MetadataValue.path(str(loaded.path)),
+            },
+        )
+
+    return settings
+
+
+def _tick_date(tags: Mapping[str, str], timezone: str) -> str | None:
+    """Local date of the schedule's tick, which a late or repeated run keeps."""
+    scheduled = tags.get("dagster/scheduled_execution_time")
+    return datetime.fromisoformat(scheduled).astimezone(ZoneInfo(timezone)).date().isoformat() if scheduled else None
+
+
+def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefinition:
+    city = loaded.city
+    key = dg.AssetKey([city.name, step.name])
+
+    @dg.asset(
+        name=step.name,
+        key_prefix=[city.name],
+        ins={name: dg.AssetIn(key=dg.AssetKey([city.name, name])) for name in (SETTINGS, *step.inputs)},
+        group_name=city.name,
+        description=step.description,
+        kinds=set(step.kinds),
+        tags={"rtm/stage": step.group},
+        owners=OWNERS,
+        io_manager_key=ARTIFACTS,
+        required_resource_keys={lock_key(city.name)},
+        check_specs=[
+            dg.AssetCheckSpec(name=name, asset=key, description=check.description, blocking=check.blocking)
+            for name, check in step.checks.items()
+        ],
+    )
+    def run_step(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        settings: Settings = inputs.pop(SETTINGS)
+        step_context = StepContext(
+            settings=settings,
+            data_dir=paths.data_for(city.name, loaded.path),
+            output=paths.output,
+            run_id=context.run_id,
+        )
+        result = step.run(step_context, inputs)
+        yield dg.MaterializeResult(
+            value=result.value,
+            metadata=dict(result.metadata),
+            check_results=[_check_result(report, step, key) for report in result.checks],
+        )
+
+    return run_step
+
+
+def _check_result(report: CheckReport, step: Step, key: dg.AssetKey) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if step.checks[report.name].blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        check_name=report.name,
+        asset_key=key,
+        passed=report.passed,
+        severity=severity,
+        description=report.message,
+        metadata=dict(report.metadata),
+    )

@@ -1,0 +1,192 @@
+"""Run a city's asset graph in this process: what `rtm run` does, with or without a Dagster instance."""
+
+# No `from __future__ import annotations` here: see assets.py.
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from rtm_pipeline import errors
+from rtm_pipeline.config.load import LoadedConfig
+from rtm_pipeline.orchestration.artifacts import ArtifactStore
+from rtm_pipeline.orchestration.assets import SETTINGS
+from rtm_pipeline.orchestration.build import defs_of, job_name
+from rtm_pipeline.orchestration.locks import CityBusyError
+from rtm_pipeline.orchestration.paths import Paths
+
+__all__ = ["Failure", "RunReport", "StepEvent", "run_city"]
+
+LOGGER = "rtm_run"
+DAGSTER_CHECK_FAILED = "DagsterAssetCheckFailedError"
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvent:
+    """A step began (``started``), ended (``done``) or failed (``failed``)."""
+
+    step: str
+    state: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What stopped the run, and the exit code that its kind asks for."""
+
+    step: str
+    kind: str
+    message: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run left behind.
+
+    Attributes
+    ----------
+    ok : bool
+    failures : tuple of Failure
+    value : callable
+        Name of a step -> its value, for summaries.
+    log_file : Path
+    """
+
+    ok: bool
+    failures: tuple[Failure, ...]
+    value: Callable[[str], Any]
+    log_file: Path
+
+
+class _RunLog(logging.Handler):
+    """Writes every record to the run's log and tells a listener of steps that begin and end."""
+
+    def __init__(self, file: Path, city: str, total: int, listen: Callable[[StepEvent], None] | None) -> None:
+        super().__init__(logging.DEBUG)
+        self._city, self._total, self._listen = city, total, listen
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file.open("w", encoding="utf-8")
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._file.write(self.format(record) + "\n")
+        except (OSError, ValueError):
+            self.handleError(record)
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        state = {"STEP_START": "started", "STEP_SUCCESS": "done", "STEP_FAILURE": "failed"}.get(
+            getattr(event, "event_type_value", "")
+        )
+        if state and self._listen and event.step_key:
+            self._listen(StepEvent(event.step_key.removeprefix(f"{self._city}__"), state, self._total))
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def run_city(
+    loaded: LoadedConfig,
+    paths: Paths,
+    *,
+    as_of: date | None = None,
+    promote: bool = False,
+    listen: Callable[[StepEvent], None] | None = None,
+    resource_overrides: Mapping[str, Any] | None = None,
+) -> RunReport:
+    """Materialize every asset of one city, in process.
+
+    With ``DAGSTER_HOME`` set the run is recorded in that instance and appears in the UI; without it in none.
+
+    Raises
+    ------
+    ConfigError
+        The data folder that was named does not exist.
+    """
+    city = loaded.city.name
+    paths.data_for(city, loaded.path)
+    log_file = paths.artifacts / city / "run.log"
+    fields: dict[str, Any] = {"promote": promote} | ({"as_of": as_of.isoformat()} if as_of else {})
+    with ExitStack() as stack:
+        instance = stack.enter_context(
+            dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
+        )
+        handlers: list[_RunLog] = []
+
+        @dg.logger(description="The log file of the run, and its progress.")
+        def rtm_run(_: dg.InitLoggerContext) -> logging.Logger:
+            if not handlers:
+                handlers.append(_RunLog(log_file, city, total, listen))
+                stack.callback(handlers[0].close)
+            log = logging.Logger(LOGGER, logging.DEBUG)
+            log.addHandler(handlers[0])
+            return log
+
+        defs = defs_of([loaded], paths, resource_overrides=resource_overrides, loggers={LOGGER: rtm_run})
+        job = defs.resolve_job_def(job_name(city))
+        total = len(job.graph.nodes)
+        result = job.execute_in_process(
+            instance=instance,
+            run_config={
+                "ops": {f"{city}__{SETTINGS}": {"config": fields}},
+                "loggers": {LOGGER: {}},
+            },
+            raise_on_error=False,
+        )
+    store = ArtifactStore(paths.artifacts, city)
+    return RunReport(
+        result.success, tuple(_failures(result.all_events, city)), lambda name: store.load(name).value, log_file
+    )
+
+
+def _failures(events: list[dg.DagsterEvent], city: str) -> Iterator[Failure]:
+    """What failed first-hand: steps that were skipped because of it are not told again."""
+    failed_checks = [
+        event.asset_check_evaluation_data
+        for event in events
+        if event.event_type_value == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed
+    ]
+    for event in events:
+        if event.event_type_value not in ("STEP_FAILURE", "RUN_FAILURE", "PIPELINE_FAILURE"):
+            continue
+        step = (event.step_key or "run").removeprefix(f"{city}__")
+        if event.event_type_value == "STEP_FAILURE":
+            cause = event.step_failure_data.error
+            while cause is not None and cause.cause is not None:
+                cause = cause.cause
+        else:
+            cause = event.job_failure_data.first_step_failure_event and None
+            cause = cause or event.job_failure_data.error
+            while cause is not None and cause.cause is not None:
+                cause = cause.cause
+        if cause is None:
+            continue
+        kind = cause.cls_name or "Error"
+        if kind == DAGSTER_CHECK_FAILED:
+            for check in failed_checks:
+                if check.asset_key.path[-1] == step and check.blocking:
+                    yield Failure(step, "check", f"{check.check_name}: {check.description}", 3)
+            continue
+        yield Failure(step, kind, _text(cause.message, kind), _exit_code(kind))
+
+
+def _text(message: str, kind: str) -> str:
+    """The message of an error without the class name that Dagster puts before it."""
+    text = message.strip()
+    for prefix in (f"rtm_pipeline.errors.{kind}: ", f"rtm_pipeline.orchestration.locks.{kind}: ", f"{kind}: "):
+        text = text.removeprefix(prefix)
+    return text
+
+
+def _exit_code(kind: str) -> int:
+    known = {name: getattr(errors, name).exit_code for name in errors.__all__} | {
+        CityBusyError.__name__: CityBusyError.exit_code
+    }
+    return known.get(kind, 1)

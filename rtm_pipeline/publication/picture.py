@@ -1,0 +1,144 @@
+"""A styled picture of a surface, fit to be shown to a colleague: boundary, legend, scale, north, title, date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.publication.raster import to_raster
+
+__all__ = ["Picture", "draw_picture", "thumbnail"]
+
+SURFACE_GREY = "#f4f4f2"
+BOUNDARY = "#222222"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What stands on the picture beside the map."""
+
+    title: str
+    subtitle: str
+    note: str
+
+
+def draw_picture(
+    path: Path,
+    grid: StudyGrid,
+    classes: NDArray[np.integer[Any]],
+    labels: Sequence[str],
+    colors: Sequence[str],
+    area: Any,
+    picture: Picture,
+) -> None:
+    """Draw classed cells.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    classes : ndarray of int, shape (n_cells,)
+        1-based class of each cell.
+    labels, colors : sequence of str
+        Of class 1, 2, ...; the highest class first.
+    area : shapely geometry
+        Study area, in the CRS of the grid.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    spec = grid.spec
+    width, height = spec.east_u - spec.west_u, spec.north_u - spec.south_u
+    figure = Figure(figsize=(8.0, min(12.0, max(6.0, 8.0 * height / width) + 1.6)), dpi=150, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.04, 0.06, 0.92, 0.82))
+    raster = to_raster(grid, classes.astype(np.float64), fill=np.nan)
+    masked = np.ma.masked_invalid(raster)
+    axes.imshow(
+        masked,
+        cmap=ListedColormap(list(colors)),
+        vmin=0.5,
+        vmax=len(colors) + 0.5,
+        extent=(spec.west_u, spec.east_u, spec.south_u, spec.north_u),
+        interpolation="nearest",
+    )
+    _outline(axes, area)
+    axes.set_xlim(spec.west_u - 0.02 * width, spec.east_u + 0.02 * width)
+    axes.set_ylim(spec.south_u - 0.04 * height, spec.north_u + 0.02 * height)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    handles = [
+        Patch(facecolor=color, edgecolor="#777777", linewidth=0.4, label=label)
+        for color, label in zip(colors, labels, strict=True)
+    ]
+    axes.legend(handles=handles, loc="best", fontsize=8.5, frameon=True, framealpha=0.92, edgecolor="#cccccc")
+    _scale_bar(axes, grid)
+    _north_arrow(axes)
+    figure.text(0.05, 0.955, picture.title, fontsize=15, weight="bold", va="top", color="#111111")
+    figure.text(0.05, 0.918, picture.subtitle, fontsize=9.5, va="top", color="#444444")
+    figure.text(0.05, 0.02, picture.note, fontsize=7.5, color="#555555", wrap=True)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def thumbnail(grid: StudyGrid, values: NDArray[np.generic], *, cmap: str = "cividis", pixels: int = 360) -> bytes:
+    """A small plain PNG of one value a cell (well under 100 kB), for asset metadata."""
+    import io
+
+    from matplotlib import colormaps
+    from matplotlib.image import imsave
+
+    raster = to_raster(grid, np.asarray(values, np.float64), fill=np.nan)
+    step = max(1, int(np.ceil(max(raster.shape) / pixels)))
+    small = raster[::step, ::step]
+    finite = np.isfinite(small)
+    shade = np.zeros(small.shape)
+    if finite.any():
+        low, high = np.nanpercentile(small, [2, 98])
+        shade = np.clip((np.where(finite, small, low) - low) / max(high - low, 1e-12), 0, 1)
+    colors = colormaps[cmap](shade)
+    colors[~finite] = (1.0, 1.0, 1.0, 0.0)
+    buffer = io.BytesIO()
+    imsave(buffer, colors, format="png")
+    return buffer.getvalue()
+
+
+def _outline(axes: Any, area: Any) -> None:
+    polygons = getattr(area, "geoms", [area])
+    for polygon in polygons:
+        for ring in (polygon.exterior, *polygon.interiors):
+            x, y = ring.xy
+            axes.plot(x, y, color=BOUNDARY, linewidth=0.7)
+
+
+def _scale_bar(axes: Any, grid: StudyGrid) -> None:
+    """A bar of a round number of miles (foot CRS) or kilometers, about a fifth of the map."""
+    spec = grid.spec
+    unit_m, name = (1609.344, "mi") if spec.unit_m < 0.5 else (1000.0, "km")
+    target = 0.2 * (spec.east_u - spec.west_u) * spec.unit_m / unit_m
+    length = max((step for step in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20) if step <= target), default=0.1)
+    length_u = length * unit_m / spec.unit_m
+    x0 = spec.west_u + 0.03 * (spec.east_u - spec.west_u)
+    y0 = spec.south_u - 0.02 * (spec.north_u - spec.south_u)
+    axes.plot([x0, x0 + length_u], [y0, y0], color="#222222", linewidth=2.5, solid_capstyle="butt")
+    axes.text(x0 + length_u / 2, y0, f"{length:g} {name}\n", ha="center", va="bottom", fontsize=8)
+
+
+def _north_arrow(axes: Any) -> None:
+    axes.annotate(
+        "N",
+        xy=(0.97, 0.12),
+        xytext=(0.97, 0.04),
+        xycoords="axes fraction",
+        ha="center",
+        va="center",
+        fontsize=10,
+        arrowprops={"arrowstyle": "-|>", "color": "#222222"},
+    )
