@@ -48,7 +48,6 @@ lint: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 ui: $(VENV)/.dev
-	@mkdir -p $(OUTPUT)/dagster && touch $(OUTPUT)/dagster/dagster.yaml
 	@RTM_DATA_DIR=$${RTM_DATA_DIR:-data} RTM_OUTPUT=$(OUTPUT) $(BIN)/rtm ui
 
 bench: $(VENV)/.dev

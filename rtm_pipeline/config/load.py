@@ -79,7 +79,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
     try:
         city = resolve_city(model)
     except ConfigError as error:
-        raise ConfigError(f"{document.path}: {error}") from None
+        keys = tuple(str(error).partition(":")[0].split("."))
+        raise ConfigError(f"{document.where(keys)}: {error}") from None
     return LoadedConfig(path, settings_of(model), city, overridden=bool(overrides))
 
 

@@ -34,6 +34,8 @@ def config_error(document: Document, error: ValidationError, model: type[BaseMod
     found: dict[str, tuple[int, str]] = {}
     for details in error.errors(include_url=False, include_context=True):
         keys, allowed = _path_in_file(document, details, model)
+        if details["type"].startswith("union_tag"):
+            keys = (*keys, "kind")
         line = problem(document, keys, _sentence(details, keys, allowed))
         found.setdefault(line, (document.line_of(keys) or 0, line))
     lines = [line for _, line in sorted(found.values())]
@@ -124,7 +126,7 @@ def _sentence(details: ErrorDetails, keys: KeyPath, allowed: list[str]) -> str:
     if kind == "string_pattern_mismatch":
         return f"found {_short(found)}; it must match {context.get('pattern')}."
     if kind == "value_error":
-        return f"found {_short(found)}: {context.get('error')}."
+        return f"found {_short(found)}: {str(context.get('error')).rstrip('.')}."
     return f"found {_short(found)}: {details['msg'][0].lower()}{details['msg'][1:]}."
 
 

@@ -79,7 +79,7 @@ def _factors(model: CityModel, note: Note) -> None:
             note(
                 keys,
                 f"layer {factor.layer} is made by police (origin: police). A factor made by enforcement sends patrols "
-                "where patrols went before. Leave it out, or give the layer a 'reason', which the model card will show.",
+                "where patrols went before. Leave it out, or give the layer a 'reason'; the model card will show it.",
             )
 
 

@@ -27,12 +27,14 @@ from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
 from rtm_pipeline.sources.spec import ArcGISSource, ColumnRequest, FileSource, SocrataSource, Source
 from rtm_pipeline.units import Duration, Length
 
-__all__ = ["resolve_city"]
+__all__ = ["COVERS_AREA", "resolve_city"]
+
+COVERS_AREA = "area"  # coverage: area - the layer is known inside the study area and nowhere else
 
 
 @lru_cache(maxsize=16)
 def _crs_unit_m(crs: str) -> float:
-    from rtm_pipeline.grid.area import resolve_crs
+    from rtm_pipeline.grid.crs import resolve_crs
 
     return resolve_crs(crs).unit_m
 
@@ -131,18 +133,18 @@ def _source(name: str, model: SourceModel) -> Source:
 
 
 def _coverage_source(name: str, layer: LayerModel, model: CityModel) -> str | None:
-    if layer.coverage is None or layer.coverage in model.sources:
+    if layer.coverage in (None, COVERS_AREA) or layer.coverage in model.sources:
         return layer.coverage
-    if not PurePosixPath(layer.coverage).suffix:
+    if not PurePosixPath(str(layer.coverage)).suffix:
         raise ConfigError(f"layers.{name}.coverage: '{layer.coverage}' is neither a source nor a file with an ending.")
     return f"{name}_coverage"
 
 
 def _coverage_file(name: str, layer: LayerModel, model: CityModel) -> FileSource | None:
     source = _coverage_source(name, layer, model)
-    if source is None or source in model.sources or layer.coverage is None:
+    if source in (None, COVERS_AREA) or source in model.sources:
         return None
-    return FileSource(name=source, path=layer.coverage, format="vector")
+    return FileSource(name=str(source), path=str(layer.coverage), format="vector")
 
 
 def _columns(
@@ -158,9 +160,9 @@ def _columns(
         wanted[layer.source].update(dict.fromkeys(layer.columns()))
         if layer.geometry.kind == "native":
             native.add(layer.source)
-        if layer.coverage is not None:
-            native.add(layer.coverage)
-            wanted.setdefault(layer.coverage, {})
+        if layer.coverage not in (None, COVERS_AREA):
+            native.add(str(layer.coverage))
+            wanted.setdefault(str(layer.coverage), {})
     requests = {
         source: tuple(ColumnRequest(column, *_how(model, source, column)) for column in columns)
         for source, columns in wanted.items()

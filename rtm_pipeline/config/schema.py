@@ -34,7 +34,6 @@ class AreaModel(Strict):
     """Source with the study area's polygons."""
     where: WhereModel | None = None
     """Which of them."""
-    geometry: Literal["native"] = "native"
     crs: str
     """Projected CRS of grid and outputs, such as ESRI:102696."""
     cell_size: LengthText = "250 ft"

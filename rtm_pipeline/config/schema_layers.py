@@ -216,7 +216,8 @@ class LayerModel(Strict):
     reason: str | None = None
     """Why history may be assumed, or why a police-made layer may serve as factor."""
     coverage: RelativePath | None = None
-    """Polygon outside which this layer is unknown, not 0: the name of a source, or a file."""
+    """Polygon outside which this layer is unknown, not 0: the name of a source, a file, or area (the
+    study area)."""
     may_be_empty: bool = False
     flags: dict[Slug, FlagModel] = {}
 

@@ -1,0 +1,142 @@
+"""Steps from layers to risk factors, at every vintage that the run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from rtm_pipeline.config.city import City
+from rtm_pipeline.factors.spec import FactorSpec
+from rtm_pipeline.layers.layer import Layer, LayerResult
+from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
+from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
+from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
+from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
+
+if TYPE_CHECKING:
+    from rtm_pipeline.factors import Factor
+
+__all__ = ["VINTAGES", "factor_step", "factor_steps"]
+
+VINTAGES = "vintages"
+
+
+def factor_step(factor: str) -> str:
+    """Name of a factor's step."""
+    return f"{factor}_factor"
+
+
+def factor_steps(city: City) -> list[Step]:
+    """The run's vintages, then one step a factor."""
+    return [_vintages(city), *(_factor(spec) for spec in city.factors.values())]
+
+
+def _vintages(city: City) -> Step:
+    def reads(city: City, as_of: date) -> Any:
+        return [as_of, city.outcome.window, city.outcome.lag, city.forecast.horizon]
+
+    return Step(
+        name=VINTAGES,
+        inputs=(layer_step(city.outcome.layer),),
+        reads=reads,
+        run=_choose_vintages,
+        group="factors",
+        description="What is explained and what was known when: the nightly vintage and the one that judges it.",
+    )
+
+
+def _choose_vintages(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
+    from rtm_pipeline.layers.vintage import measured_lag
+
+    city = context.city
+    outcome: LayerResult = inputs[layer_step(city.outcome.layer)]
+    lag = city.outcome.lag if city.outcome.lag is not None else measured_lag(outcome.layer, context.as_of)
+    nightly = city.fit_vintage(context.as_of, lag)
+    cutoff = city.forecast.horizon.before(nightly.outcome.end)
+    backtest = city.fit_vintage(cutoff)
+    value = RunVintages(lag=lag, nightly=nightly, backtest=backtest, as_of=context.as_of, cutoff=cutoff)
+    return StepResult(
+        value,
+        {
+            "lag": str(lag),
+            "fitted on": str(nightly.outcome),
+            "factors known at": str(nightly.known_at),
+            "judged on": str(value.judged),
+            "judged model fitted on": str(backtest.outcome),
+        },
+    )
+
+
+def _factor(spec: FactorSpec) -> Step:
+    name = spec.name
+
+    def reads(city: City, _: date) -> Any:
+        return [city.factors[name]]
+
+    return Step(
+        name=factor_step(name),
+        inputs=(layer_step(spec.layer), PLACE, VINTAGES),
+        reads=reads,
+        run=lambda context, inputs: _make_factor(context, name, inputs),
+        group="factors",
+        kinds=("numba",),
+        description=f"The risk factor '{name}' at every cell: distance, density and its 0/1 bands, one byte a cell.",
+    )
+
+
+def _make_factor(context: StepContext, name: str, inputs: Mapping[str, Any]) -> StepResult:
+    spec = context.city.factors[name]
+    layer: Layer = inputs[layer_step(spec.layer)].layer
+    place: Place = inputs[PLACE]
+    vintages: RunVintages = inputs[VINTAGES]
+    pairs = {
+        "nightly": factor_pair(layer, place, spec, vintages.nightly.known_at, vintages.as_of),
+        "backtest": factor_pair(layer, place, spec, vintages.backtest.known_at, vintages.cutoff),
+    }
+    current = pairs["nightly"].apply or pairs["nightly"].fit
+    facts: dict[str, Any] = {
+        "left out": "; ".join(f"{key}: {pair.left_out}" for key, pair in pairs.items() if pair.left_out) or "nowhere",
+    }
+    if current is not None:
+        facts |= {
+            "features": current.n_features,
+            "operationalization": current.operationalization,
+            "variables": records_table(_variable_records(current)),
+            "map": markdown_picture(place.grid, -current.distance_u),
+        }
+    return StepResult(pairs, facts)
+
+
+def factor_pair(layer: Layer, place: Place, spec: FactorSpec, fit_at: date, apply_at: date) -> FactorPair:
+    """A factor as known when the outcome window began, and as known when the model is applied.
+
+    Cut-offs (mean + 2 SD) and scalings are those of the fit.
+    """
+    from rtm_pipeline import factors
+
+    reason = _unknown(layer, fit_at)
+    if reason:
+        return FactorPair(None, None, reason)
+    fit = factors.at(layer, place.grid, spec, fit_at)
+    if not fit.n_features:
+        return FactorPair(None, None, f"no feature of it was known at {fit_at}")
+    return FactorPair(fit, factors.at(layer, place.grid, spec, apply_at, frozen=fit.cuts), None)
+
+
+def _unknown(layer: Layer, at: date) -> str | None:
+    if layer.earliest_known is not None and layer.earliest_known > at:
+        return f"the layer was first known at {layer.earliest_known}, after {at}"
+    return None
+
+
+def _variable_records(factor: Factor) -> list[dict[str, Any]]:
+    shares = factor.shares()
+    records = [
+        {"variable": variable.name, "share of cells": round(float(share), 4), "status": "kept"}
+        for variable, share in zip(factor.variables, shares, strict=True)
+    ]
+    return records + [
+        {"variable": variable.name, "share of cells": "", "status": f"dropped: {reason}"}
+        for variable, reason in factor.dropped
+    ]

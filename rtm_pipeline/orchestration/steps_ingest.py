@@ -1,0 +1,242 @@
+"""Steps that bring rows in: one snapshot a source, the study area with its grid, one layer a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rtm_pipeline.config.city import City, Selection
+from rtm_pipeline.config.resolve import COVERS_AREA
+from rtm_pipeline.errors import SchemaError
+from rtm_pipeline.layers.spec import LayerSpec
+from rtm_pipeline.orchestration.metadata import counts_table, markdown_picture
+from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
+from rtm_pipeline.orchestration.values import Place
+from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
+
+__all__ = ["PLACE", "ingest_steps", "layer_step", "place_of", "plausible_u", "snapshot_step"]
+
+PLACE = "study_area"
+PLAUSIBLE_M = 25_000.0  # farther than this from the study area's bounding box is an error, not a place next door
+
+
+def snapshot_step(source: str) -> str:
+    """Name of a source's step."""
+    return f"{source}_snapshot"
+
+
+def layer_step(layer: str) -> str:
+    """Name of a layer's step."""
+    return f"{layer}_layer"
+
+
+def plausible_u(city: City) -> float:
+    """Distance from the study area beyond which coordinates are taken for wrong, CRS units."""
+    return max(PLAUSIBLE_M / city.area.unit_m, 2 * city.area.buffer_u)
+
+
+def ingest_steps(city: City) -> list[Step]:
+    """Snapshots of all sources that anything draws on, the study area, all layers."""
+    used = {spec.source for spec in city.layers.values()}
+    used |= {city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)}
+    used |= {spec.coverage for spec in city.layers.values() if spec.coverage and spec.coverage != COVERS_AREA}
+    return [
+        *(_snapshot(name) for name in city.sources if name in used),
+        _place(city),
+        *(_layer(spec) for spec in city.layers.values()),
+    ]
+
+
+def _snapshot(name: str) -> Step:
+    def reads(city: City, _: Any) -> Any:
+        return [city.sources[name], city.columns[name], name in city.native_geometry]
+
+    return Step(
+        name=snapshot_step(name),
+        inputs=(),
+        reads=reads,
+        run=lambda context, _: take_snapshot(context, name),
+        group="sources",
+        kinds=("parquet",),
+        description=f"The declared columns of the source '{name}', as they were when it was read. Immutable.",
+    )
+
+
+def take_snapshot(context: StepContext, name: str) -> StepResult:
+    """Read a source once and store it."""
+    from rtm_pipeline.sources.read import read_source
+
+    city = context.city
+    read = read_source(
+        city.sources[name],
+        city.columns[name],
+        data_dir=context.data_dir,
+        geometry=name in city.native_geometry,
+    )
+    store = SnapshotStore(context.output / "snapshots")
+    snapshot = store.put(city.name, name, read, fetched_at=datetime.now(UTC))
+    return StepResult(
+        snapshot,
+        {
+            "rows": snapshot.rows,
+            "files": len(snapshot.files),
+            "digest": snapshot.digest,
+            "columns": ", ".join(snapshot.columns),
+            "columns not kept": ", ".join(snapshot.dropped_columns) or "none",
+        },
+    )
+
+
+def _place(city: City) -> Step:
+    sources = dict.fromkeys([city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)])
+
+    def reads(city: City, _: Any) -> Any:
+        area = city.area
+        return [area.polygons, area.exclude, area.crs, area.cell_size_u]
+
+    return Step(
+        name=PLACE,
+        inputs=tuple(snapshot_step(source) for source in sources),
+        reads=reads,
+        run=lambda context, inputs: _make_place(context, inputs),
+        group="grid",
+        kinds=("shapely",),
+        description="The study area and the cells of the grid that meet it, each with its exact share of area inside.",
+    )
+
+
+def _make_place(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
+    store = SnapshotStore(context.output / "snapshots")
+    place = place_of(context.city, {name: (inputs[snapshot_step(name)], store) for name in _area_sources(context.city)})
+    grid = place.grid
+    square_miles = float(grid.exposure.sum()) * (grid.spec.cell_size_m / 1609.344) ** 2
+    return StepResult(
+        place,
+        {
+            "cells": grid.n_cells,
+            "cell size (m)": round(grid.spec.cell_size_m, 3),
+            "area (square miles)": round(square_miles, 3),
+            "crs": grid.spec.crs,
+            "cells cut by the border": int((grid.exposure < 1).sum()),
+            "map": markdown_picture(grid, grid.exposure),
+        },
+    )
+
+
+def _area_sources(city: City) -> list[str]:
+    return [city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)]
+
+
+def place_of(city: City, snapshots: Mapping[str, tuple[Snapshot, SnapshotStore]]) -> Place:
+    """Study area and grid from the snapshots of their sources."""
+    from rtm_pipeline.grid.area import study_area, study_grid
+
+    spec = city.area
+    shapes, crs = _polygons(spec.polygons, *snapshots[spec.polygons.source], where="area.source")
+    area = study_area(shapes, crs, spec.crs)
+    excluded = []
+    for index, selection in enumerate(spec.exclude):
+        shapes, crs = _polygons(selection, *snapshots[selection.source], where=f"area.exclude.{index}")
+        excluded.append(study_area(shapes, crs, spec.crs))
+    grid = study_grid(area, crs=spec.crs, cell_size_u=spec.cell_size_u, exclude=excluded)
+    return Place(area, grid)
+
+
+def _polygons(selection: Selection, snapshot: Snapshot, store: SnapshotStore, *, where: str) -> tuple[Any, str]:
+    from rtm_pipeline.layers.columns import TextColumns
+    from rtm_pipeline.layers.filters import passes
+
+    table = store.table(snapshot)
+    if selection.where is not None:
+        table = table.filter(passes(selection.where, TextColumns(table)))
+    if table.num_rows == 0 or snapshot.crs is None:
+        raise SchemaError(
+            f"{where}: the source '{selection.source}' has {snapshot.rows} rows, and none of them with geometry serves "
+            "as study area. Check the file and the filter."
+        )
+    return table.column("geometry"), snapshot.crs
+
+
+def _layer(spec: LayerSpec) -> Step:
+    name = spec.name
+    coverage = spec.coverage if spec.coverage != COVERS_AREA else None
+
+    def reads(city: City, _: Any) -> Any:
+        return [city.layers[name], city.area.unit_m, city.area.buffer_u, city.timezone]
+
+    return Step(
+        name=layer_step(name),
+        inputs=(snapshot_step(spec.source), PLACE, *([snapshot_step(coverage)] if coverage else [])),
+        reads=reads,
+        run=lambda context, inputs: _make_layer(context, name, inputs),
+        group="layers",
+        kinds=("arrow",),
+        description=f"{spec.kind.capitalize()} of '{name}', cleaned; every row is kept, filtered, a duplicate or in "
+        "quarantine with its reason.",
+        checks={
+            "rows_accounted_for": Check("read == kept + filtered + duplicate + quarantined"),
+            "mostly_usable": Check("At most a third of the rows that matter are in quarantine.", blocking=False),
+        },
+    )
+
+
+def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> StepResult:
+    from rtm_pipeline.grid.area import study_area
+    from rtm_pipeline.layers.build import build_layer
+    from rtm_pipeline.layers.frame import Frame
+
+    city = context.city
+    spec = city.layers[name]
+    snapshot: Snapshot = inputs[snapshot_step(spec.source)]
+    place: Place = inputs[PLACE]
+    store = SnapshotStore(context.output / "snapshots")
+    coverage = None
+    if spec.coverage == COVERS_AREA:
+        coverage = place.area
+    elif spec.coverage is not None:
+        covering: Snapshot = inputs[snapshot_step(spec.coverage)]
+        shapes, crs = _polygons(Selection(spec.coverage), covering, store, where=f"layers.{name}.coverage")
+        coverage = study_area(shapes, crs, city.area.crs)
+    frame = Frame(
+        crs=city.area.crs,
+        unit_m=city.area.unit_m,
+        area=place.area,
+        buffer_u=city.area.buffer_u,
+        plausible_u=plausible_u(city),
+        timezone=city.timezone,
+    )
+    result = build_layer(
+        spec,
+        store.table(snapshot),
+        frame,
+        source_crs=snapshot.crs,
+        fetched_at=datetime.fromisoformat(snapshot.fetched_at),
+        coverage=coverage,
+    )
+    counts = result.counts
+    quarantined = sum(counts.quarantined.values())
+    total = counts.kept + counts.filtered + counts.duplicate + quarantined
+    usable = counts.kept + counts.duplicate
+    return StepResult(
+        result,
+        {
+            "read": counts.read,
+            "kept": counts.kept,
+            "rows": counts_table(counts),
+            **{key: str(value) for key, value in result.notes.items()},
+        },
+        (
+            CheckReport(
+                "rows_accounted_for",
+                total == counts.read,
+                f"{counts.read:,} rows read, {total:,} accounted for.",
+            ),
+            CheckReport(
+                "mostly_usable",
+                quarantined * 2 <= usable or quarantined == 0,
+                f"{quarantined:,} rows in quarantine beside {usable:,} usable ones. Look at the reasons; the "
+                "source may have changed its columns, codes or coordinates.",
+            ),
+        ),
+    )

@@ -1,0 +1,121 @@
+"""Steps from factors and outcome to the risk terrain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from rtm_pipeline.config.city import City
+from rtm_pipeline.layers.layer import LayerResult
+from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
+from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
+from rtm_pipeline.orchestration.steps_factors import VINTAGES, factor_step
+from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
+from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
+
+__all__ = ["TERRAIN", "block_side_u", "model_steps", "pairs_of"]
+
+TERRAIN = "risk_terrain"
+AGREEMENT = 1e-6  # of any coefficient, against statsmodels on the same terms
+
+
+def model_steps(city: City) -> list[Step]:
+    """The risk terrain model of the night."""
+    factors = tuple(factor_step(name) for name in city.factors)
+
+    def reads(city: City, as_of: date) -> Any:
+        return [city.model, city.outcome, city.area.buffer_u, as_of]
+
+    return [
+        Step(
+            name=TERRAIN,
+            inputs=(PLACE, VINTAGES, layer_step(city.outcome.layer), *factors),
+            reads=reads,
+            run=_fit,
+            group="model",
+            kinds=("statsmodels",),
+            description="Risk terrain model: screening, selection by BIC, bootstraps, relative risk score.",
+            checks={
+                "agrees_with_statsmodels": Check(
+                    f"Refitted with statsmodels on the selected terms, no coefficient differs by over {AGREEMENT:g}."
+                ),
+                "enough_incidents": Check("At least 50 incidents stand behind the model.", blocking=False),
+            },
+        )
+    ]
+
+
+def block_side_u(city: City) -> float:
+    """Side of the spatial blocks of the bootstraps: twice the largest influence at least."""
+    return max(2 * city.area.buffer_u, 4 * city.area.cell_size_u)
+
+
+def pairs_of(city: City, inputs: Mapping[str, Any], vintage: str) -> dict[str, FactorPair]:
+    """The factors of a vintage, in the order of the configuration."""
+    return {name: inputs[factor_step(name)][vintage] for name in city.factors}
+
+
+def _fit(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
+    from rtm_pipeline.model.agreement import refit_with_statsmodels
+    from rtm_pipeline.surface.vintage import design_of, fit_terrain, outcome_counts
+
+    city = context.city
+    place: Place = inputs[PLACE]
+    vintages: RunVintages = inputs[VINTAGES]
+    outcome: LayerResult = inputs[layer_step(city.outcome.layer)]
+    pairs = {name: pair for name, pair in pairs_of(city, inputs, "nightly").items() if pair.fit is not None}
+    fitted = {name: pair.fit for name, pair in pairs.items() if pair.fit is not None}
+    applied = {name: pair.apply for name, pair in pairs.items() if pair.apply is not None}
+    counts = outcome_counts(
+        outcome.layer, place.grid, vintages.nightly.outcome, city.outcome.unit, known_at=context.as_of
+    )
+    terrain = fit_terrain(
+        fitted, applied, counts, place.grid, seeded(city, context.as_of), block_side_u=block_side_u(city)
+    )
+    design, _ = design_of(fitted, counts, place.grid)
+    gap = refit_with_statsmodels(design, terrain.fit.terrain)
+    fit = terrain.fit.terrain
+    return StepResult(
+        terrain,
+        {
+            "family": fit.family,
+            "bic": fit.bic,
+            "incidents": fit.n_events,
+            "cells": fit.n_cells,
+            "terms": records_table(
+                [
+                    {
+                        "variable": term.variable.name,
+                        "coefficient": term.coefficient,
+                        "RRV": term.rrv,
+                        "low": term.rrv_low,
+                        "high": term.rrv_high,
+                        "selected in": term.selection_frequency,
+                    }
+                    for term in fit.terms
+                ]
+                or [{"variable": "no factor was selected"}]
+            ),
+            "map": markdown_picture(place.grid, terrain.rrs),
+        },
+        (
+            CheckReport(
+                "agrees_with_statsmodels",
+                gap <= AGREEMENT,
+                f"The largest difference of a coefficient is {gap:.2g} (allowed: {AGREEMENT:g}). If it is larger, the "
+                "fit did not converge: do not publish, report it.",
+            ),
+            CheckReport(
+                "enough_incidents",
+                fit.n_events >= 50,
+                f"{fit.n_events:,} incidents in the outcome window. With fewer than 50, take a longer window.",
+            ),
+        ),
+    )
+
+
+def seeded(city: City, as_of: date) -> Any:
+    """The model's choices with the seed of the run: the same night, the same draws."""
+    return replace(city.model, seed=int(as_of.strftime("%Y%m%d")))

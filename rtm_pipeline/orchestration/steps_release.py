@@ -1,0 +1,178 @@
+"""The last step: everything that people open, written aside, checked and made current."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rtm_pipeline.config.city import City
+from rtm_pipeline.layers.layer import LayerResult
+from rtm_pipeline.orchestration.artifacts import code_digest
+from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
+from rtm_pipeline.orchestration.steps_factors import VINTAGES, factor_step
+from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
+from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
+from rtm_pipeline.orchestration.values import Place, RunVintages
+
+__all__ = ["RELEASE", "ReleaseFacts", "release_steps"]
+
+RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """Where the release lies, and whether it is current."""
+
+    run_id: str
+    path: str
+    promoted: bool
+    why_not: str | None
+    reused: bool
+
+
+def release_steps(city: City) -> list[Step]:
+    """Publishing, after every check that may stop it."""
+    inputs = (
+        PLACE,
+        VINTAGES,
+        TERRAIN,
+        *(layer_step(name) for name in city.layers),
+        *(factor_step(name) for name in city.factors),
+        *dict.fromkeys(snapshot_step(spec.source) for spec in city.layers.values()),
+    )
+
+    def reads(city: City, as_of: date) -> Any:
+        return [city, as_of]
+
+    return [
+        Step(
+            name=RELEASE,
+            inputs=inputs,
+            reads=reads,
+            run=_publish,
+            group="publication",
+            kinds=("geotiff",),
+            description="The release of the night: public and restricted editions, verified, then made current at once.",
+        )
+    ]
+
+
+def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
+    from rtm_pipeline.publication.products import write_release
+    from rtm_pipeline.publication.release import ReleaseStore
+
+    content = content_of(context, inputs)
+    store = ReleaseStore(context.output / "releases", context.city.name)
+    release = store.publish(
+        content.run_id, lambda folder: write_release(content, folder), manifest_facts(context, content)
+    )
+    why_not = _why_not_promoted(context)
+    promoted = why_not is None and store.promote(release, context.as_of, allow_earlier=context.settings.promote)
+    if why_not is None and not promoted:
+        why_not = "a release with a later as_of is current"
+    facts = ReleaseFacts(release.run_id, str(release.path), promoted, why_not, release.reused)
+    return StepResult(
+        facts,
+        {
+            "run id": facts.run_id,
+            "folder": facts.path,
+            "current": "yes" if promoted else f"no: {why_not}",
+            "reused": release.reused,
+        },
+    )
+
+
+def _why_not_promoted(context: StepContext) -> str | None:
+    if context.settings.changed and not context.settings.promote:
+        return f"it is an experiment ({', '.join(context.settings.changed)}); add promote to make it current"
+    return None
+
+
+def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
+    """Everything that the products are made from."""
+    from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
+    from rtm_pipeline.publication.release import run_id_of
+    from rtm_pipeline.surface.tiers import tiers_of
+
+    city = context.city
+    place: Place = inputs[PLACE]
+    vintages: RunVintages = inputs[VINTAGES]
+    snapshots = {spec.source: inputs[snapshot_step(spec.source)] for spec in city.layers.values()}
+    pairs = pairs_of(city, inputs, "nightly")
+    terrain = inputs[TERRAIN]
+    run_id = run_id_of(
+        context.as_of,
+        {
+            "settings": context.settings.config,
+            "as_of": context.as_of.isoformat(),
+            "snapshots": {name: snapshot.digest for name, snapshot in sorted(snapshots.items())},
+            "code": code_digest(),
+        },
+    )
+    layers: dict[str, LayerResult] = {name: inputs[layer_step(name)] for name in city.layers}
+    return ReleaseContent(
+        city=city.name,
+        label=city.label,
+        run_id=run_id,
+        as_of=context.as_of,
+        vintage=vintages.nightly,
+        judged=vintages.judged,
+        horizon=city.forecast.horizon,
+        outcome=city.outcome.layer,
+        unit=city.outcome.unit,
+        grid=place.grid,
+        area=place.area,
+        terrain=terrain,
+        tiers={"risk_terrain": tiers_of(terrain.rrs)},
+        factors={name: pair.apply for name, pair in pairs.items() if pair.apply is not None},
+        left_out=tuple(
+            {"factor": name, "reason": pair.left_out} for name, pair in pairs.items() if pair.left_out is not None
+        ),
+        layers=layers,
+        snapshots=snapshots,
+        labels=city.labels,
+        credits=tuple(
+            SourceCredit(name, source.attribution, source.terms_url)
+            for name, source in city.sources.items()
+            if source.attribution or source.terms_url
+        ),
+    )
+
+
+def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
+    """What the manifest says beside the digests; clock times and Dagster's run id stand only here."""
+    import hashlib
+    import json
+    from importlib.metadata import version
+
+    packages = (
+        "rtm_pipeline",
+        "dagster",
+        "numpy",
+        "scipy",
+        "pandas",
+        "geopandas",
+        "rasterio",
+        "pyogrio",
+        "statsmodels",
+    )
+    settings = json.dumps(context.settings.config, sort_keys=True)
+    return {
+        "city": content.city,
+        "as_of": content.as_of.isoformat(),
+        "windows": {
+            "fit": [content.vintage.outcome.start.isoformat(), content.vintage.outcome.end.isoformat()],
+            "factors_known_at": content.vintage.known_at.isoformat(),
+            "applied_at": content.as_of.isoformat(),
+        },
+        "settings": context.settings.config,
+        "settings_digest": hashlib.sha256(settings.encode()).hexdigest(),
+        "changed": list(context.settings.changed),
+        "sources": {name: snapshot.digest for name, snapshot in sorted(content.snapshots.items())},
+        "packages": {name: version(name) for name in packages},
+        "code_digest": code_digest(),
+        "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dagster_run_id": context.run_id,
+    }

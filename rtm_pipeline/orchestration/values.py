@@ -1,0 +1,77 @@
+"""Small values that travel between steps and belong to no room of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.units import Duration, Vintage, Window
+
+if TYPE_CHECKING:
+    from rtm_pipeline.factors import Factor
+
+__all__ = ["FactorPair", "Place", "RunVintages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The study area and its grid.
+
+    Attributes
+    ----------
+    area : shapely polygon
+        In the CRS of the grid.
+    grid : StudyGrid
+    """
+
+    area: Any
+    grid: StudyGrid
+
+
+@dataclass(frozen=True, slots=True)
+class RunVintages:
+    """What a run explains, and with what knowledge.
+
+    Attributes
+    ----------
+    lag : Duration
+        How long the outcome feed is incomplete.
+    nightly : Vintage
+        Outcome window of the published model and the date at which its factors were known.
+    backtest : Vintage
+        The same a horizon earlier: its model is scored on `judged`.
+    as_of, cutoff : date
+        When the nightly and the judged model are applied.
+    """
+
+    lag: Duration
+    nightly: Vintage
+    backtest: Vintage
+    as_of: date
+    cutoff: date
+
+    @property
+    def judged(self) -> Window:
+        """The outcome that the backtest is scored on; it ends where the nightly outcome ends."""
+        return Window(self.cutoff, self.nightly.outcome.end)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorPair:
+    """One factor at the two dates of a vintage.
+
+    Attributes
+    ----------
+    fit : Factor or None
+        As known when the outcome window began.
+    apply : Factor or None
+        As known when the model is applied, with the cut-offs of the fit.
+    left_out : str or None
+        Why both are None.
+    """
+
+    fit: Factor | None
+    apply: Factor | None
+    left_out: str | None

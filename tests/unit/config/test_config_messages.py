@@ -1,0 +1,124 @@
+"""A wrong configuration is answered with file, line, key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rtm_pipeline.config.load import city_of, find_config, load_config
+from rtm_pipeline.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+ST_LOUIS = CONFIGS / "st_louis_2018.yaml"
+
+WRONG = [
+    ("cell_size: 250 ft", "cell_sise: 250 ft", "area.cell_sise", "Did you mean 'cell_size'?"),
+    ("unit: incident", "unit: incidents", "outcome.unit", "allowed: incident, offence"),
+    ("c_typeSimple: lot}", "c_typeSimple: {perfix: [lot]}}", "where.c_typeSimple.perfix", "Did you mean 'prefix'?"),
+    ("source: vacancy\n", "source: vacncy\n", "layers.vacant_lots.source", "Did you mean 'vacancy'?"),
+    ("cell_size: 250 ft", "cell_size: 250 feets", "area.cell_size", "is not a length"),
+    ("kind: file, path: city_limits", "kind: fil, path: city_limits", "sources.limits.kind", "Did you mean 'file'?"),
+    ("path: city_limits.shp", "path: ../city_limits.shp", "sources.limits.path", "may not contain '..'"),
+    ("path: city_limits.shp", "path: /etc/passwd", "sources.limits.path", "must be relative"),
+    ("crs: ESRI:102696  ", "crs: EPSG:4326  ", "area.crs", "Choose the projected CRS"),
+    ("{lat: lat, lon: lon}", "{lat: lat}", "layers.vacant_lots.geometry", "lat with lon"),
+    ("timezone: America/Chicago", "timezone: Chicago", "timezone", "IANA name"),
+    ("layer: violence\n", "layer: violense\n", "outcome.layer", "Did you mean 'violence'?"),
+    ("as_of: 2019-01-01", "as_of: 2019-13-01", "as_of", "month value"),
+    ("alpha: 0.5", "alpha: 5", "model.alpha", "less than or equal to 1"),
+    ("lag: 0d", "lag: zero", "outcome.lag", "is not a duration"),
+    ("categories: [weeds]", "categories: [weds]", "factors.weeds.categories", "Did you mean 'weeds'?"),
+    ("history: assumed\n", "history: assumed\n    reason: ''\n#", "layers.liquor_licenses", "needs a reason"),
+    ("layer: violence\n", "layer: vacant_lots\n", "outcome.layer", "must be a layer of kind events"),
+    ("lookback: 1y, label: 311 graffiti", "lookback: 1y, max_influence: 100 ft", "factors.graffiti", "Raise it"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "key", "advice"), WRONG, ids=[case[2] + "-" + case[1][:18] for case in WRONG])
+def test_message_names_file_line_key_and_remedy(tmp_path: Path, old: str, new: str, key: str, advice: str) -> None:
+    text = ST_LOUIS.read_text()
+    assert old in text
+    broken = tmp_path / "city.yaml"
+    broken.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_config(broken)
+    message = str(caught.value)
+    assert key in message
+    assert advice in message
+    place = next(line for line in message.splitlines() if key in line)
+    number = int(place.split("city.yaml:")[1].split(":")[0])
+    written = broken.read_text().splitlines()[number - 1]
+    assert key.split(".")[-1] in written or new.split("\n")[0].split(",")[0].strip() in written
+    assert caught.value.exit_code == 2
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "city.yaml"
+    broken.write_text(ST_LOUIS.read_text().replace("schema: 1", "schema: 1\nschema: 1"))
+    with pytest.raises(ConfigError, match=r"city.yaml:\d+: the key 'schema' stands twice"):
+        load_config(broken)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n- b\n", "just words", "a: [1", "a: &x [*x]", "\x00", "a: !!python/object:os.system 1"]
+)
+def test_what_is_no_configuration_is_a_config_error(tmp_path: Path, text: str) -> None:
+    broken = tmp_path / "city.yaml"
+    broken.write_text(text)
+    with pytest.raises(ConfigError):
+        load_config(broken)
+
+
+def test_codes_and_words_stay_text(tmp_path: Path) -> None:
+    config = tmp_path / "city.yaml"
+    config.write_text(ST_LOUIS.read_text().replace('prefix: ["01", "03", "04"]', "prefix: [01, 03, 04]"))
+    where = load_config(config).city.layers["violence"].where
+    assert where is not None
+    assert where.groups[0][0].prefix == ("01", "03", "04")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid_and_survives_being_stored(path: Path) -> None:
+    loaded = load_config(path)
+    assert city_of(loaded.settings) == loaded.city
+
+
+def test_overrides_are_validated_alike() -> None:
+    loaded = load_config(ST_LOUIS, ["area.cell_size=500 ft", "outcome.unit=offence", "model.bootstrap.refits=0"])
+    assert loaded.overridden
+    assert loaded.city.area.cell_size_u == 500.0
+    assert loaded.city.outcome.unit == "offence"
+    assert loaded.city.model.bootstrap.refits == 0
+    with pytest.raises(ConfigError, match="outcome.unit"):
+        load_config(ST_LOUIS, ["outcome.unit=rows"])
+    with pytest.raises(ConfigError, match=r"write key.path=value"):
+        load_config(ST_LOUIS, ["outcome.unit"])
+
+
+def test_an_unknown_name_lists_those_that_exist() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean 'st_louis_2018'"):
+        find_config("st_luis_2018", CONFIGS)
+
+
+def test_a_factor_made_by_police_needs_a_reason(tmp_path: Path) -> None:
+    text = ST_LOUIS.read_text().replace(
+        "  csb:\n    kind: file\n    path: csb_311_blight_2017_2018.csv\n    origin: resident",
+        "  csb:\n    kind: file\n    path: csb_311_blight_2017_2018.csv\n    origin: police",
+    )
+    config = tmp_path / "city.yaml"
+    config.write_text(text)
+    with pytest.raises(ConfigError, match="made by police"):
+        load_config(config)
+    config.write_text(text.replace("    source: csb\n", "    source: csb\n    reason: A city council order of 2016.\n"))
+    layer = load_config(config).city.layers["requests_311"]
+    assert layer.origin == "police"
+    assert layer.origin_reason == "A city council order of 2016."
+
+
+def test_only_declared_columns_are_asked_for() -> None:
+    city = load_config(ST_LOUIS).city
+    columns = {request.name for request in city.columns["slmpd"]}
+    assert columns == {"XCoord", "YCoord", "DateOccur", "CodedMonth", "Complaint", "Crime", "Count"}
+    renamed = next(request for request in city.columns["slmpd"] if request.name == "XCoord")
+    assert renamed.alternatives == ("X-Coord",)
