@@ -27,8 +27,13 @@ class LayerCounts:
     quarantined: Mapping[str, int] = field(default_factory=dict)
     filtered_by: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def set_aside(self) -> int:
+        """Rows in quarantine, all reasons together."""
+        return sum(self.quarantined.values())
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """Rows of one layer in the city's CRS, in the order of the snapshot.
 
@@ -44,9 +49,10 @@ class Layer:
     time : ndarray of datetime64[s], shape (n,)
         When (city-local); NaT where the layer is undated.
     known_at : ndarray of datetime64[s], shape (n,)
-        From when on the row could be known (a row counts at t if ``known_at <= t``).
+        From when on the row could be known (a row counts at t if ``known_at <= t``). A day, a month is known at its
+        end, so this is the first midnight at which the row counts.
     until : ndarray of datetime64[s], shape (n,)
-        When it ceased; NaT while it stands.
+        The midnight that ends the day on which it ceased: a row counts at t if ``until > t``. NaT while it stands.
     category : ndarray of int16, shape (n,)
         Index into ``category_names``; -1 where the layer has no categories.
     incident : ndarray of int64, shape (n,)
@@ -58,7 +64,13 @@ class Layer:
     history : str
         ``recorded`` or ``assumed``.
     earliest_known : date, optional
-        Before this date the layer did not exist for us at all (undated layers with a fixed ``known_at``).
+        The first date at which the layer counts; before it the layer did not exist for us at all (undated layers).
+    inside : ndarray of bool, shape (n,), optional
+        Whether the row lies in (for lines and polygons: meets) the study area; the others lie in the buffer around it.
+    withdrawn : Layer, optional
+        Rows that a later reversal took back. They are counted as filtered and are no part of the layer; but between
+        ``known_at`` and ``until`` (when the reversal became known) they stood, so that the layer as it was seen at an
+        earlier date has them: see `rtm_pipeline.layers.vintage.as_known`.
     coverage : object, optional
         shapely polygon in the city's CRS; outside it the layer is unknown, not 0.
     """
@@ -82,12 +94,14 @@ class Layer:
     history_reason: str | None = None
     earliest_known: date | None = None
     coverage: object | None = None
+    inside: NDArray[np.bool_] | None = None
+    withdrawn: Layer | None = None
 
     def __len__(self) -> int:
         return int(self.x.size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerResult:
     """A layer, the account of its rows, and the rows that were set aside.
 

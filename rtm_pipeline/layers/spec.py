@@ -5,10 +5,12 @@ Column names here are names of the snapshot (alternatives for headers are a matt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.units import Duration
 
 __all__ = [
@@ -24,6 +26,17 @@ __all__ = [
     "Reversal",
 ]
 
+KINDS = ("events", "sites", "requests", "areas")
+GEOMETRY_COLUMNS = {"xy": 2, "latlon": 2, "wkt": 1, "geojson": 1, "location": 1, "native": 0}
+PERIODS = ("day", "month", "year")
+OTHERS = ("filtered", "other", "quarantined")
+HISTORIES = ("recorded", "assumed")
+
+
+def _one_of(what: str, found: str, allowed: Collection[str]) -> None:
+    if found not in allowed:
+        raise ConfigError(f"{what} is {found!r}; allowed: {', '.join(allowed)}.")
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -33,17 +46,18 @@ class Condition:
     ----------
     column : str
     isin : tuple of str
-        Equal to one of these (blanks around values never count).
+        Equal to one of these (blanks around them never count).
     prefix : tuple of str
         Begins with one of these.
     pattern : str, optional
-        Regular expression, searched anywhere in the value.
+        Regular expression (Python's), searched anywhere in the value.
     minimum, maximum : float, optional
         Bounds of the value as a number, both included; a value that is no number fails.
     is_null : bool, optional
         True: must be missing. False: must be there.
     negate : bool
-        The outcome of the tests above is turned around (a missing value then passes, except with ``is_null``).
+        The outcome of the tests on the value is turned around; a missing value then passes, unless ``is_null`` says
+        otherwise. Beside ``is_null`` alone it turns that around.
     pad : int, optional
         Fill with zeros on the left to this width, as for UCR codes that lost theirs.
     ignore_case : bool
@@ -59,6 +73,21 @@ class Condition:
     negate: bool = False
     pad: int | None = None
     ignore_case: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ConfigError(
+                    f"The pattern {self.pattern!r} for column {self.column!r} is not a regular expression: {error}."
+                ) from error
+
+    @property
+    def tests_value(self) -> bool:
+        """Whether there is a test beside that for a missing value."""
+        bounded = self.minimum is not None or self.maximum is not None
+        return bool(self.isin or self.prefix or bounded or self.pattern is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +113,8 @@ class GeometrySpec:
     crs : str, optional
         CRS of the numbers; ``latlon``, ``geojson`` and ``location`` are EPSG:4326; ``native`` uses the file's.
     missing : tuple of tuple of float
-        Coordinate pairs (in the order of ``columns``) that mean "no place", such as (0, 0), which always counts.
+        Coordinate pairs that mean "no place", such as (0, 0), which always counts: (lat, lon) for ``latlon``,
+        ``geojson`` and ``location``, else (x, y).
     """
 
     kind: str
@@ -92,14 +122,30 @@ class GeometrySpec:
     crs: str | None = None
     missing: tuple[tuple[float, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        _one_of("The kind of a geometry", self.kind, GEOMETRY_COLUMNS)
+        needed = GEOMETRY_COLUMNS[self.kind]
+        if len(self.columns) != needed:
+            raise ConfigError(
+                f"A geometry of kind {self.kind!r} needs {needed} column(s); found {len(self.columns)}: "
+                f"{', '.join(self.columns) or 'none'}."
+            )
+
+    @property
+    def latitude_first(self) -> bool:
+        """Whether people write the raw pair as (lat, lon), not as (x, y)."""
+        return self.kind in ("latlon", "geojson", "location")
+
 
 @dataclass(frozen=True, slots=True)
 class DateSpec:
     """When a thing happened (local). ``formats`` are strptime patterns, ``iso``, ``epoch_ms`` or ``epoch_s``; the
     first that fits a value wins.
 
-    ``hour`` names a column with the hour of the day where the date column has none. ``required`` quarantines rows
-    without a usable date; a date after the snapshot was fetched, or before ``earliest``, is quarantined too.
+    ``hour`` names a column with the hour of the day where the date column has none: a number from 0 to 23 or a time
+    of day (``13:05``, ``01:05 PM``, ``1305``). ``required`` quarantines rows without a usable date; a date after the
+    snapshot was fetched, or before ``earliest`` (1900-01-02 unless given: a day before that stands for "unknown" in
+    many systems), is quarantined too. As ``until`` a missing date means that the thing still stands.
     """
 
     column: str
@@ -113,8 +159,10 @@ class DateSpec:
 class KnownAt:
     """From when on a row could be known. Exactly one of ``column`` and ``fixed``, or neither (then: the date itself).
 
-    A month (``period="month"``) is known at its end: the first instant of the next month. ``delay`` is added to the
-    date where no column says when a row was published.
+    A period is known at its end: a day at the midnight that ends it, a month (``period="month"``) at the first
+    instant of the next month. Cut-offs are midnights, so that a row dated on the day of a cut-off is never known at
+    it. ``delay`` is added to the date where no column says when a row was published. A row is never known before it
+    happened.
     """
 
     column: str | None = None
@@ -122,6 +170,15 @@ class KnownAt:
     period: str = "day"
     fixed: date | None = None
     delay: Duration | None = None
+
+    def __post_init__(self) -> None:
+        if self.column is not None and self.fixed is not None:
+            raise ConfigError("known_at takes a column or a fixed date, not both.")
+        if self.delay is not None and (self.column is not None or self.fixed is not None):
+            raise ConfigError(
+                "known_at.delay is added to the date of a row; it goes with neither a column nor a fixed date."
+            )
+        _one_of("known_at.period", self.period, PERIODS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +188,28 @@ class History:
     kind: str = "recorded"
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        _one_of("history", self.kind, HISTORIES)
+        if self.kind == "assumed" and not self.reason:
+            raise ConfigError("history: assumed needs a reason; it stands on the model card.")
+
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """Rows that take another row back: those where ``column`` equals ``value`` net one row with equal ``match``."""
+    """Rows that take another row back: those where ``column`` equals ``value`` net one row with equal ``match``.
+
+    A reversal nets the latest-known row that was known when the reversal was: it can't take back what did not exist.
+    """
 
     column: str
     value: str
     match: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.match:
+            raise ConfigError(
+                f"A reversal by column {self.column!r} needs match: the columns that identify the row it nets."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,24 +219,40 @@ class Categories:
     Attributes
     ----------
     columns : tuple of str
-        Columns whose values are joined with `` / `` before they are looked up (often one).
+        Columns whose values are joined with `` / `` before they are looked up (often one); missing ones are left out.
     names : mapping of str to tuple of str
-        Canonical category -> raw values. A value that ends in ``*`` is a prefix.
+        Canonical category -> raw values. A value that ends in ``*`` is a prefix: an exact value goes before it, and a
+        longer prefix before a shorter one. The order of the names is that of seriousness, where it matters.
     other : str
         What becomes of the rest: ``filtered`` (default), ``other`` (kept under that name) or ``quarantined``.
+    pad : int, optional
+        Fill each value with zeros on the left to this width first.
     """
 
     columns: tuple[str, ...]
     names: Mapping[str, tuple[str, ...]]
     other: str = "filtered"
     ignore_case: bool = True
+    pad: int | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("categories.other", self.other, OTHERS)
+        if not self.columns or not self.names:
+            raise ConfigError("categories needs at least one column and one name.")
+        homes: dict[str, str] = {}
+        for name, values in self.names.items():
+            for value in values:
+                raw = value.strip().casefold() if self.ignore_case else value.strip()
+                if homes.setdefault(raw, name) != name:
+                    raise ConfigError(f"categories: {value!r} stands under both {homes[raw]!r} and {name!r}.")
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultGeocode:
     """A point on which a geocoder piles what it can't place; rows on it are quarantined.
 
-    ``x``/``y`` are in the order and CRS of the layer's raw coordinates (lat, lon for ``latlon``).
+    ``first`` and ``second`` are in the order and CRS of the layer's raw coordinates: (lat, lon) for ``latlon``,
+    ``geojson`` and ``location``, else (x, y). ``tolerance`` is in their unit.
     """
 
     name: str
@@ -184,7 +271,8 @@ class LayerSpec:
         ``events`` (dated happenings), ``sites`` (things that stand there), ``requests`` (311) or ``areas`` (polygons
         with a name).
     key : tuple of str
-        Identity of a row; later repeats are ``duplicate``. Empty: no row is a repeat.
+        Identity of a row; repeats are ``duplicate`` (the row that was known first stays). Empty: no row is a repeat.
+        A row without any value in these columns is no repeat.
     incident : tuple of str
         What unit ``incident`` counts once; defaults to ``key``.
     until : DateSpec, optional
@@ -218,6 +306,9 @@ class LayerSpec:
     coverage: str | None = None
     may_be_empty: bool = False
     flags: Mapping[str, Filter] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _one_of(f"The kind of layer {self.name!r}", self.kind, KINDS)
 
     def columns(self) -> tuple[str, ...]:
         """Every snapshot column that this layer reads, each once, in a stable order."""
