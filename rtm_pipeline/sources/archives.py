@@ -14,7 +14,7 @@ from typing import IO
 
 from rtm_pipeline.errors import SourceError
 
-__all__ = ["ArchiveLimits", "Member", "gunzip", "list_zip", "read_member", "verify_members"]
+__all__ = ["ArchiveLimits", "Member", "gunzip", "list_zip", "read_head", "read_member", "verify_members"]
 
 _BLOCK = 1024 * 1024
 # Small files may compress arbitrarily well; a ratio says something only about large ones.
@@ -108,6 +108,15 @@ def read_member(path: Path, member: Member, *, where: str) -> bytes:
     if len(data) != member.n_bytes:
         raise _damaged(where, member, f"{len(data):,} bytes came out, {member.n_bytes:,} were promised")
     return data
+
+
+def read_head(path: Path, member: Member, n_bytes: int, *, where: str) -> bytes:
+    """First bytes of one member."""
+    with _opened(path, where) as archive, _member(archive, member, where) as stream:
+        try:
+            return stream.read(n_bytes)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise _damaged(where, member, error) from None
 
 
 def verify_members(path: Path, members: tuple[Member, ...], *, where: str) -> None:

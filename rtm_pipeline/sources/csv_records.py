@@ -20,7 +20,7 @@ __all__ = ["Header", "Record", "is_clean", "read_header", "records"]
 
 _QUOTE, _LF, _CR = ord('"'), ord("\n"), ord("\r")
 _BLOCK = 16 * 1024 * 1024
-_BLANK = " \t\x1a\ufeff\u00a0"  # 0x1a ends files that DOS wrote
+_BLANK = " \t\r\n\x1a\ufeff\u00a0"  # 0x1a ends files that DOS wrote
 _SENTINEL = "\x00end\x00"
 
 
@@ -132,7 +132,7 @@ def records(text: str, n_fields: int, delimiter: str, *, first_line: int, where:
     lines = list(io.StringIO(text, newline=""))
     last, found = 0, n_fields
     for begin, fields in _pieces(lines, n_fields, delimiter, first_line, where):
-        if fields is not None and _is_blank(fields, n_fields):
+        if fields == [] or (n_fields > 1 and len(fields or ()) == 1 and not lines[begin].strip(_BLANK)):
             continue
         last, found = begin, -1 if fields is None else len(fields)
         yield Record(fields if found == n_fields else None, first_line + begin)
@@ -207,10 +207,6 @@ def _alone(line: str, delimiter: str) -> list[str] | None:
 
 def _hides_rows(rest: Sequence[str], n_fields: int, delimiter: str) -> bool:
     return any(len(_alone(line, delimiter) or ()) == n_fields for line in rest)
-
-
-def _is_blank(fields: Sequence[str], n_fields: int) -> bool:
-    return not fields or (len(fields) == 1 and n_fields > 1 and not fields[0].strip(_BLANK))
 
 
 def _allow_long_fields(length: int) -> None:

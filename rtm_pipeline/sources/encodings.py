@@ -48,7 +48,7 @@ def decode(data: bytes, *, encoding: str | None, where: str) -> Text:
     ConfigError
         If ``encoding`` is none that Python knows.
     SourceError
-        If the file is not in the encoding that was declared.
+        If the file is not in the encoding that was declared, or is UTF-8 cut within a letter.
     """
     bom = next(((mark, name) for mark, name in _BOMS if data.startswith(mark)), None)
     body = data[len(bom[0]) :] if bom else data
@@ -56,8 +56,11 @@ def decode(data: bytes, *, encoding: str | None, where: str) -> Text:
         encoding = bom[1]
     if encoding is not None:
         return Text(_by_name(body, encoding, where).encode("utf-8", "replace"), _known(encoding, where))
-    if _is_utf8(body):
+    flaw = _flaw_of_utf8(body)
+    if flaw is None:
         return Text(body, "utf-8")
+    if flaw.reason == "unexpected end of data" and not body[: flaw.start].isascii():
+        raise SourceError(f"{where}: the file ends within a letter of UTF-8, so it was cut. Fetch it again.")
     return Text(codecs.charmap_decode(body, "strict", _WINDOWS_1252)[0].encode(), "cp1252")
 
 
@@ -80,16 +83,18 @@ def _by_name(body: bytes, encoding: str, where: str) -> str:
         ) from None
 
 
-def _is_utf8(body: bytes) -> bool:
+def _flaw_of_utf8(body: bytes) -> UnicodeDecodeError | None:
+    """The first place that is not UTF-8, counted from the start of ``body``; None if there is none."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(body)
-    try:
-        for start in range(0, len(body), _BLOCK):
-            block = bytes(view[start : start + _BLOCK])
-            if block.isascii() and not decoder.getstate()[0]:
-                continue
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
+    for start in range(0, len(body), _BLOCK):
+        block = bytes(view[start : start + _BLOCK])
+        held = len(decoder.getstate()[0])
+        if block.isascii() and not held:
+            continue
+        try:
+            decoder.decode(block, final=start + _BLOCK >= len(body))
+        except UnicodeDecodeError as flaw:
+            flaw.start += start - held
+            return flaw
+    return None

@@ -16,6 +16,7 @@ from rtm_pipeline.sources.headers import merge_requests
 from rtm_pipeline.sources.parquet import read_parquet
 from rtm_pipeline.sources.part import Part
 from rtm_pipeline.sources.paths import FoundFile, digest_of, find_files, stamp_of
+from rtm_pipeline.sources.shapefile import check_shapefile, parts_in_zip, parts_on_disk
 from rtm_pipeline.sources.source_read import FILE, GEOMETRY, MALFORMED, ROW, FileRead, SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 from rtm_pipeline.sources.vector import read_vector
@@ -99,6 +100,8 @@ def _read(
     if kind == "parquet":
         yield file.name, read_parquet(origin, wanted, spec, geometry=geometry, where=where)
     else:
+        if ending == ".shp":
+            check_shapefile(parts_on_disk(file.path), where=where)
         yield file.name, read_vector(origin, wanted, spec, geometry=geometry, where=where)
 
 
@@ -116,6 +119,8 @@ def _read_zip(
             if not verified:
                 verify_members(file.path, members, where=where)
                 verified = True
+            if name.lower().endswith(".shp"):
+                check_shapefile(parts_in_zip(file.path, members, name, where=where), where=inner)
             # GDAL reads inside the archive: nothing is unpacked onto the disk.
             inside = f"/vsizip/{{{file.path}}}/{name}"
             part = read_vector(inside, wanted, spec, geometry=geometry, where=inner)
