@@ -132,8 +132,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write into; made if absent")
     folder: Path = parser.parse_args().out
     make(folder)
-    size = sum(part.stat().st_size for part in folder.rglob("*") if part.is_file())
-    print(f"Riverbend lies in {folder}: {size / 1e6:.2f} MB.")
+    print(f"Riverbend lies in {folder}.")
 
 
 if __name__ == "__main__":

@@ -217,6 +217,19 @@ def _local_streets(frame_number: int, zone: BaseGeometry) -> list[tuple[BaseGeom
     return found
 
 
+def _seams(zones: list[BaseGeometry], ground: BaseGeometry) -> list[tuple[BaseGeometry, str, str, int]]:
+    """Streets along which the grids of two ages meet."""
+    found: list[tuple[BaseGeometry, str, str, int]] = []
+    for name, zone in zip(("Division St", "Bluff Rd", "Range Line Rd", "Old Town Rd"), zones, strict=False):
+        edge = shapely.intersection(zone.boundary, ground)
+        for part in shapely.get_parts(shapely.segmentize(edge, 400.0)):
+            for number, (start, end) in enumerate(pairwise(part.coords)):
+                piece = shapely.LineString([start, end])
+                if piece.length > 20.0:
+                    found.append((piece, name, "collector", 100 * (number + 1)))
+    return found
+
+
 def _arterials(ground: BaseGeometry) -> list[tuple[BaseGeometry, str, str, int]]:
     """Half-mile section roads, and the old plank road that cuts across them."""
     found: list[tuple[BaseGeometry, str, str, int]] = []
@@ -254,7 +267,7 @@ def _parks(land: BaseGeometry, lake: Polygon, blocks: Blocks) -> list[tuple[str,
         ("Lakeside Park", shapely.difference(shapely.intersection(lake.buffer(430.0), land), lake)),
     ]
     wanted = (
-        ("Courthouse Square", -5400.0, 700.0, 200.0),
+        ("Courthouse Square", -5282.0, 941.0, 120.0),
         ("Levee Park", -8200.0, 2000.0, 600.0),
         ("Peña Park", -2700.0, 3300.0, 420.0),
         ("Carthage Park", 700.0, 1000.0, 560.0),
@@ -317,11 +330,15 @@ def make_land() -> Land:
     outer = shapely.difference(outer, west)
     arterial_ground = shapely.difference(outer, shapely.union(lake, airfield))
     arterials = _arterials(arterial_ground)
-    corridor = shapely.union_all([piece[0] for piece in arterials]).buffer(45.0)
+    corridor = shapely.union_all([piece[0] for piece in arterials]).buffer(60.0)
     local: list[tuple[BaseGeometry, str, str, int]] = []
     for number, zone in enumerate(zones):
-        # Park streets stay out; in the main grid the section roads lie on its own lines, so they are cut there too.
-        local += _local_streets(number, shapely.difference(zone, shapely.union(closed.buffer(-5.0), corridor)))
+        local += _local_streets(number, shapely.difference(zone, closed.buffer(-5.0)))
+    local += _seams(zones, shapely.difference(limits_land.buffer(-60.0), closed.buffer(-5.0)))
+    # Where a section road runs along a line of the grid there is one street, not two.
+    sides = np.array([piece[0] for piece in local], dtype=object)
+    twin = shapely.length(shapely.intersection(sides, corridor)) > 0.6 * shapely.length(sides)
+    local = [piece for piece, double in zip(local, twin, strict=True) if not double]
     study = shapely.difference(limits, shapely.union_all([river, lake, airfield]))
     return Land(
         limits=limits,
@@ -345,4 +362,4 @@ def neighborhood_of(land: Land, x: Floats, y: Floats) -> NDArray[np.int64]:
 
 def downtown_point() -> Point:
     """Police headquarters, on which the records system piles what it can't place."""
-    return Point(-5043.2, 1218.7)
+    return Point(-4923.4, 1065.8)

@@ -125,6 +125,9 @@ def make_lots(land: Land) -> Lots:
     shapely.prepare(arterial)
     points = shapely.points(x, y)
     good = shapely.contains(ground, points) & ~shapely.contains(arterial, points)
+    # At the seam of two grids a lot is whole or it is not there.
+    outline = shapely.polygons(np.stack([corner_x, corner_y], axis=-1))
+    good &= shapely.contains(shapely.buffer(land.blocks.polygon, -8.0)[np.concatenate(blocks)], outline)
     street, house = np.concatenate(streets)[good], np.concatenate(numbers)[good]
     address = np.array([f"{n} {s}" for n, s in zip(house, street, strict=True)], dtype=object)
     return Lots(
@@ -211,7 +214,11 @@ def _corners(land: Land, kind: str, spacing: float) -> tuple[Floats, Floats]:
     along = shapely.get_coordinates(shapely.line_interpolate_point(lines[piece], share + 0.01, normalized=True))
     dx, dy = along[:, 0] - x, along[:, 1] - y
     side = np.where(np.arange(x.size) % 2 == 0, 35.0, -35.0) / np.maximum(np.hypot(dx, dy), 1e-6)
-    return x - dy * side, y + dx * side
+    x, y = x - dy * side, y + dx * side
+    reach = shapely.buffer(land.study, 1350.0)  # what lies farther out says nothing about the city
+    shapely.prepare(reach)
+    near = shapely.contains_xy(reach, x, y)
+    return x[near], y[near]
 
 
 def _liquor(land: Land) -> pd.DataFrame:

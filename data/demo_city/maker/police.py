@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from maker.land import Land, downtown_point
 from maker.ledger import READING, Ledger, write_csv
-from maker.places import City, text_date
+from maker.places import City
 from maker.plan import (
     CANARY_AGE,
     CANARY_RACE,
@@ -63,12 +64,13 @@ OTHERS = (
 )
 SITUATION = {
     "swapped_coordinates": 4, "out_of_state": 4, "century_back": 2, "future_date": 2, "unreadable_date": 1,
-    "default_geocode": 14, "outside_city": 12, "missing_coordinates": 25, "zero_coordinates": 60,
+    "default_geocode": 14, "just_outside": 12, "outside_city": 9, "missing_coordinates": 25, "zero_coordinates": 60,
 }  # fmt: skip
 """Violent reports a year, over and above the planted ones, that must not reach the counts."""
 CRIME_READING = READING | {
     "default_geocode": "quarantined",
-    "outside_city": "quarantined",
+    "just_outside": "kept",
+    "outside_city": "filtered",
     "reversed": "filtered",
     "reversal": "filtered",
     "other_offense": "filtered",
@@ -85,7 +87,7 @@ class Places:
     piece: NDArray[np.object_]
     cell: NDArray[np.int64]
     street: NDArray[np.int64]
-    ground: dict[int, object]
+    ground: dict[int, BaseGeometry]
 
 
 def _places(land: Land, cells: Cells) -> Places:
@@ -102,6 +104,9 @@ def _places(land: Land, cells: Cells) -> Places:
     order = np.lexsort((street, cell))
     piece, cell, street = piece[order], cell[order], street[order]
     bare = np.setdiff1d(np.arange(cells.column.size), cell)
+    thin = shapely.is_empty(ground)  # slivers at the edge of the study area
+    whole = shapely.box(west, south, west + CELL_FT, south + CELL_FT)
+    ground[thin] = shapely.intersection(whole[thin], shapely.transform(land.study, _shift))
     return Places(piece, cell, street, {int(at): ground[at] for at in bare})
 
 
@@ -123,10 +128,7 @@ def _spots(
     point = shapely.line_interpolate_point(places.piece[pick], along[on_street], normalized=True)
     x[on_street], y[on_street], street[on_street] = shapely.get_x(point), shapely.get_y(point), places.street[pick]
     for at in np.flatnonzero(~on_street):
-        area = places.ground[int(wanted[at])]
-        if area.is_empty:  # a sliver too thin to stand in: its middle will do
-            raise RuntimeError(f"No ground to stand on in cell {wanted[at]}.")
-        spot = area.representative_point()
+        spot = places.ground[int(wanted[at])].representative_point()
         x[at], y[at] = spot.x, spot.y
     return np.round(x, 1), np.round(y, 1), street
 
@@ -170,18 +172,17 @@ def _planted_reports(rng: np.random.Generator, terrain: Terrain, places: Places)
 
 def _faulty_reports(rng: np.random.Generator, land: Land, terrain: Terrain, places: Places) -> pd.DataFrame:
     """Reports over and above the planted ones: each has one fault and must not reach the counts."""
-    ring = shapely.difference(land.limits.buffer(3200.0), shapely.union(land.limits.buffer(150.0), land.river))
-    ring = shapely.intersection(ring, shapely.box(-7000.0, -14_000.0, 15_000.0, 14_000.0))
+    rings = {"just_outside": _ring(land, 200.0, 1300.0), "outside_city": _ring(land, 1800.0, 3200.0)}
     parts = []
     for year in YEARS:
         for tag, size in SITUATION.items():
             cells = rng.choice(terrain.cells.column.size, size, p=terrain.mean[year] / terrain.mean[year].sum())
             part = _reports(rng, places, cells, season(rng, year, size), tag)
-            if tag == "outside_city":
-                part["x"], part["y"] = _outside(rng, ring, size)
+            if tag in rings:
+                part["x"], part["y"] = _outside(rng, rings[tag], size)
             parts.append(part)
         size = 30
-        cells = rng.choice(terrain.cells.column.size, size)
+        cells = rng.choice(terrain.cells.column.size, size, p=terrain.mean[year] / terrain.mean[year].sum())
         part = _reports(rng, places, cells, season(rng, year, size), "reversed")
         month = part["when"].dt.month.to_numpy() - 1
         shift = ((month % 9) - month).astype("timedelta64[M]")  # reversed in the same year: within January to September
@@ -192,8 +193,17 @@ def _faulty_reports(rng: np.random.Generator, land: Land, terrain: Terrain, plac
     return pd.concat(parts, ignore_index=True).assign(cell=-1)
 
 
-def _outside(rng: np.random.Generator, ring: object, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    x, y = rng.uniform(-7000.0, 15_000.0, 4000), rng.uniform(-14_000.0, 14_000.0, 4000)
+def _ring(land: Land, near: float, far: float) -> BaseGeometry:
+    """Ground on this side of the river, so far from the study area (the enclave is outside too)."""
+    ring = shapely.difference(land.study.buffer(far), shapely.union(land.study.buffer(near), land.river.buffer(60.0)))
+    closed = shapely.union(land.lake, land.airfield).buffer(far)
+    return shapely.intersection(shapely.difference(ring, closed), shapely.box(-6500.0, -15_000.0, 16_000.0, 15_000.0))
+
+
+def _outside(
+    rng: np.random.Generator, ring: BaseGeometry, size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = rng.uniform(-6500.0, 16_000.0, 4000), rng.uniform(-15_000.0, 15_000.0, 4000)
     good = np.flatnonzero(shapely.contains(ring, shapely.points(x, y)))[:size]
     return np.round(x[good] + CENTER_X, 1), np.round(y[good] + CENTER_Y, 1)
 
@@ -369,6 +379,3 @@ def _write_month(
     ledger.file(
         name, (str(row["tag"]) for row in rows), encoding=encoding, other_header=other, iso_dates=month >= ISO_FROM
     )
-
-
-__all__ = ["CRIME_READING", "text_date", "write_police"]
