@@ -1,0 +1,271 @@
+"""The steps that a selection may take from a model: every admissible addition and removal, with its BIC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.errors import ModelError
+from rtm_pipeline.model.candidates import Candidates
+from rtm_pipeline.model.cells import Cells
+from rtm_pipeline.model.families import Family, FamilyFit, fit_family
+from rtm_pipeline.model.patterns import Patterns, add_term, drop_term, null_patterns
+from rtm_pipeline.model.separation import SUSPICIOUS, estimate_exists
+from rtm_pipeline.model.sufficient import Rows, Splits, rows_of, splits_of, without_term
+from rtm_pipeline.model.workers import in_order, slices
+
+__all__ = ["TIE", "DroppedVariable", "Model", "Move", "Problem", "additions", "after", "null_model", "removals"]
+
+TIE = 1e-6
+"""BICs closer than this are tied; a step must lower BIC by more."""
+
+_BOUND_SLACK = 1e-4  # twice nats, for the last digits of the fit that the bounds start from
+_FIRST_FITS = 4
+_SMALL_BATCH = 20_000  # row fits below which threads cost more than they save
+INFINITE = "its coefficient has no finite estimate beside the chosen terms (complete separation)"
+ALIASED = "it is a linear combination of the chosen terms"
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedVariable:
+    """A variable that could not enter, and why.
+
+    Attributes
+    ----------
+    variable : str
+    reason : str
+    """
+
+    variable: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stays the same during a selection.
+
+    Attributes
+    ----------
+    cells : Cells
+    candidates : Candidates
+    usable : ndarray of bool, shape (n_candidates,)
+        Not constant, and with incidents both inside and outside.
+    family : Family
+    sign : int
+        1: coefficients must be >= 0, -1: <= 0, 0: any.
+    prune : bool
+        Leave out Poisson candidates that provably can't win.
+    threads : int
+    """
+
+    cells: Cells
+    candidates: Candidates
+    usable: NDArray[np.bool_]
+    family: Family
+    sign: int
+    prune: bool
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model on the way: its patterns, their statistics and the fit."""
+
+    patterns: Patterns
+    rows: Rows
+    fit: FamilyFit
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An admissible step that lowers BIC.
+
+    Attributes
+    ----------
+    bic : float
+        After the step.
+    addition : bool
+    name : str
+        Of the variable.
+    index : int
+        Of the candidate (addition) or of the term (removal).
+    coefficients : ndarray of float64
+    phi : float
+        Dispersion.
+    """
+
+    bic: float
+    addition: bool
+    name: str
+    index: int
+    coefficients: NDArray[np.float64]
+    phi: float
+
+
+def null_model(problem: Problem) -> Model:
+    """The model without terms."""
+    patterns = null_patterns(problem.cells, problem.candidates, threads=problem.threads)
+    return _model(problem, patterns, None, None)
+
+
+def after(problem: Problem, model: Model, move: Move) -> Model:
+    """The model that a step leads to."""
+    if move.addition:
+        patterns = add_term(model.patterns, problem.cells, problem.candidates, move.index, threads=problem.threads)
+    else:
+        patterns = drop_term(model.patterns, move.index)
+    return _model(problem, patterns, move.coefficients, move.phi)
+
+
+def _model(problem: Problem, patterns: Patterns, start: NDArray[np.float64] | None, phi: float | None) -> Model:
+    rows = rows_of(problem.family, problem.cells, patterns)
+    return Model(patterns, rows, fit_family(rows, problem.cells.n_cells, start, phi))
+
+
+def removals(problem: Problem, model: Model) -> list[Move]:
+    """Every removal that lowers BIC and leaves no wrong sign."""
+    from rtm_pipeline.model import newton
+
+    moves = []
+    for position, term in enumerate(model.patterns.terms):
+        arrays = without_term(model.rows, position)
+        beta = np.delete(model.fit.coefficients, position + 1)
+        info = np.zeros((beta.size + 1, beta.size + 1))
+        total, phi, status, _ = newton.fit_rows(arrays, beta, model.fit.dispersion or 0.0, info)
+        name = problem.candidates.variables[term].name
+        if status != newton.CONVERGED:
+            raise ModelError(f"The fit without {name} did not converge (family {problem.family.name}).")
+        bic = _bic(problem, total + model.rows.constant, beta.size)
+        if bic < model.fit.bic - TIE and not _wrong_sign(problem, beta):
+            moves.append(Move(bic, False, name, position, beta, float(phi)))
+    return moves
+
+
+def additions(problem: Problem, model: Model) -> tuple[list[Move], list[DroppedVariable], int]:
+    """The additions that lower BIC, the best and all tied with it among them.
+
+    Parameters
+    ----------
+    problem : Problem
+    model : Model
+
+    Returns
+    -------
+    moves : list of Move
+    dropped : list of DroppedVariable
+        Candidates that would lower BIC but have no finite or identifiable coefficient.
+    n_fits : int
+    """
+    factor = problem.candidates.factor
+    free = problem.usable & ~np.isin(factor, factor[list(model.patterns.terms)])
+    if not free.any():
+        return [], [], 0
+    splits = splits_of(model.rows, problem.cells, model.patterns, problem.candidates, free)
+    search = _AdditionSearch(problem, model, splits, [], [])
+    todo = np.flatnonzero(free)
+    if problem.prune and problem.family.kind == 0:
+        return search.pruned(todo)
+    search.fit(todo)
+    return search.moves, search.dropped, todo.size
+
+
+@dataclass(frozen=True, slots=True)
+class _AdditionSearch:
+    """Fits candidates and collects what came of it."""
+
+    problem: Problem
+    model: Model
+    splits: Splits
+    moves: list[Move]
+    dropped: list[DroppedVariable]
+
+    def pruned(self, todo: NDArray[np.intp]) -> tuple[list[Move], list[DroppedVariable], int]:
+        """Fit the candidates with the best scores, then only those whose bound reaches the best found."""
+        score, bound = self._bounds(todo)
+        if self.problem.sign:
+            right = (score * self.problem.sign > 0) | np.isinf(bound)
+            todo, score, bound = todo[right], score[right], bound[right]
+        needed = np.log(self.problem.cells.n_cells)  # twice the gain that lowers BIC at all
+        order = np.argsort(-np.abs(score), kind="stable")
+        todo, bound, n_fits = todo[order], bound[order] * (1 + 1e-9) + _BOUND_SLACK, 0
+        while todo.size:
+            keep = bound >= needed
+            todo, bound = todo[keep], bound[keep]
+            size = _FIRST_FITS if not self.moves else todo.size
+            self.fit(todo[:size])
+            n_fits += min(size, todo.size)
+            todo, bound = todo[size:], bound[size:]
+            best = min((move.bic for move in self.moves), default=np.inf)
+            needed = max(needed, self.model.fit.bic + np.log(self.problem.cells.n_cells) - best - TIE)
+        return self.moves, self.dropped, n_fits
+
+    def _bounds(self, todo: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        from rtm_pipeline.model.newton_batches import gain_bounds
+
+        rows, beta, splits = self.model.rows.arrays, self.model.fit.coefficients, self.splits
+        means = rows.size * np.exp(beta[0] + self.model.rows.bits @ beta[1:])
+        X = np.column_stack([np.ones(means.size), self.model.rows.bits])
+        info = np.ascontiguousarray((X * means[:, None]).T @ X)
+        score, bound = np.empty(todo.size), np.empty(todo.size)
+        part = splits.of(todo)
+
+        def run(span: tuple[int, int]) -> None:
+            gain_bounds(rows, beta, info, part.size0, part.size1, part.linear1, *span, score, bound)
+
+        in_order(run, slices(todo.size, self._threads(todo.size)), threads=self._threads(todo.size))
+        return score, bound
+
+    def _threads(self, n: int) -> int:
+        return self.problem.threads if n * self.model.rows.arrays.size.size > _SMALL_BATCH else 1
+
+    def fit(self, todo: NDArray[np.intp]) -> None:
+        """Fit candidates and keep those that are admissible and lower BIC."""
+        from rtm_pipeline.model.newton_batches import empty_fits, fit_candidates
+
+        rows, fit, part = self.model.rows.arrays, self.model.fit, self.splits.of(todo)
+        out = empty_fits(todo.size, fit.coefficients.size + 1)
+        shares = (part.size0, part.size1, part.linear1, part.tail1, part.events1)
+
+        def run(span: tuple[int, int]) -> None:
+            fit_candidates(rows, fit.coefficients, fit.dispersion or 0.0, *shares, *span, out)
+
+        in_order(run, slices(todo.size, self._threads(todo.size)), threads=self._threads(todo.size))
+        for i, candidate in enumerate(todo.tolist()):
+            self._judge(candidate, out.beta[i], float(out.phi[i]), float(out.total[i]), int(out.status[i]))
+
+    def _judge(self, candidate: int, beta: NDArray[np.float64], phi: float, total: float, status: int) -> None:
+        from rtm_pipeline.model import newton
+
+        name = self.problem.candidates.variables[candidate].name
+        bic = _bic(self.problem, total + self.model.rows.constant, beta.size)
+        settled = status == newton.CONVERGED
+        if settled and (not bic < self.model.fit.bic - TIE or _wrong_sign(self.problem, beta)):
+            return
+        suspicious = status == newton.ITERATIONS or np.abs(beta[1:]).max() > SUSPICIOUS
+        if suspicious and not self._exists(candidate):
+            self.dropped.append(DroppedVariable(name, INFINITE))
+        elif status == newton.SINGULAR:
+            self.dropped.append(DroppedVariable(name, ALIASED))
+        elif not settled:
+            raise ModelError(f"The fit with {name} did not converge (family {self.problem.family.name}).")
+        else:
+            self.moves.append(Move(bic, True, name, candidate, beta, phi))
+
+    def _exists(self, candidate: int) -> bool:
+        splits, bits = self.splits, self.model.rows.bits
+        off, on = splits.size0[candidate] > 0, splits.size1[candidate] > 0
+        linear1 = splits.linear1[candidate]
+        linear0 = self.model.rows.arrays.linear - linear1
+        both = np.concatenate([np.pad(bits[off], ((0, 0), (0, 1))), np.pad(bits[on], ((0, 0), (0, 1)), constant_values=1)])  # fmt: skip # noqa: E501
+        return estimate_exists(both, np.concatenate([linear0[off] > 0, linear1[on] > 0]))
+
+
+def _bic(problem: Problem, log_likelihood: float, n_coefficients: int) -> float:
+    n_parameters = n_coefficients + problem.family.n_dispersion
+    return -2.0 * log_likelihood + float(np.log(problem.cells.n_cells)) * n_parameters
+
+
+def _wrong_sign(problem: Problem, beta: NDArray[np.float64]) -> bool:
+    return bool(problem.sign and (problem.sign * beta[1:] < 0).any())

@@ -1,0 +1,251 @@
+"""Sufficient statistics: what each family needs to know of the cells, by pattern, and of each candidate's share of it.
+
+Exposure varies at the border, and the families differ in what that costs. Poisson needs only the summed exposure of a
+pattern. NB1 too, for cells without incidents: its log-likelihood is linear in the mean there; cells with incidents
+enter by (pattern, exposure, step). NB2 needs every (pattern, exposure) apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.model.candidates import Candidates
+from rtm_pipeline.model.cells import Cells, require_tail
+from rtm_pipeline.model.families import Family
+from rtm_pipeline.model.patterns import Patterns
+
+if TYPE_CHECKING:
+    from rtm_pipeline.model.newton import RowArrays
+
+__all__ = ["Rows", "Splits", "rows_of", "splits_of", "without_term"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a model and where each cell goes.
+
+    Attributes
+    ----------
+    family : Family
+    arrays : RowArrays
+        For the compiled loops.
+    bits : ndarray of uint8, shape (n_rows, n_terms)
+        Terms that are on.
+    partial_row : ndarray of int64, shape (n_partial,)
+        Row of each partial cell.
+    event_row : ndarray of int64, shape (n_event_cells,)
+        Row of each cell with incidents.
+    event_value : ndarray of int64, shape (n_event_cells,)
+        What it adds to the row's ``linear``: its count, or (NB1) 1; times its weight.
+    tail_entry : ndarray of int64, shape (n_tail,)
+        Entry of each tail item (NB1; otherwise empty).
+    constant : float
+        What is missing from the log-likelihood of ``arrays``.
+    """
+
+    family: Family
+    arrays: RowArrays
+    bits: NDArray[np.uint8]
+    partial_row: NDArray[np.int64]
+    event_row: NDArray[np.int64]
+    event_value: NDArray[np.int64]
+    tail_entry: NDArray[np.int64]
+    constant: float
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Each candidate's share of the rows; float64, one row a candidate.
+
+    Attributes
+    ----------
+    size0, size1, linear1 : ndarray, shape (n_candidates, n_rows)
+        Size of the rows where the candidate is 0 and 1; ``linear`` where it is 1.
+    tail1 : ndarray, shape (n_candidates, n_entries)
+        Cells of the tail entries where it is 1.
+    events1 : ndarray, shape (n_candidates,)
+        Incidents where it is 1.
+    """
+
+    size0: NDArray[np.float64]
+    size1: NDArray[np.float64]
+    linear1: NDArray[np.float64]
+    tail1: NDArray[np.float64]
+    events1: NDArray[np.float64]
+
+    def of(self, candidates: NDArray[np.intp]) -> Splits:
+        """The shares of some candidates only."""
+        return Splits(
+            self.size0[candidates],
+            self.size1[candidates],
+            self.linear1[candidates],
+            self.tail1[candidates],
+            self.events1[candidates],
+        )
+
+
+def rows_of(family: Family, cells: Cells, patterns: Patterns) -> Rows:
+    """Summarize the cells by pattern.
+
+    Parameters
+    ----------
+    family : Family
+    cells : Cells
+    patterns : Patterns
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    ModelError
+        If the counts are too large for NB1.
+    """
+    from rtm_pipeline.model.newton import RowArrays
+
+    n_patterns = len(patterns.bits)
+    partial_row = patterns.of_cell[cells.partial].astype(np.int64)
+    row_of_cell = patterns.of_cell
+    row_pattern = np.arange(n_patterns)
+    modal = patterns.modal[0].sum(axis=1) if patterns.modal else _modal_cells(cells, patterns)
+    scale = np.ones(n_patterns)
+    if family.name == "nb2":
+        classes = cells.class_exposure.size
+        groups, index = np.unique(partial_row * classes + cells.partial_class, return_inverse=True)
+        partial_row = n_patterns + index
+        row_of_cell = row_of_cell.copy()
+        row_of_cell[cells.partial] = partial_row
+        row_pattern = np.append(row_pattern, groups // classes)
+        scale = np.append(np.full(n_patterns, cells.modal_exposure), cells.class_exposure[groups % classes])
+        size = np.append(modal, np.bincount(index, cells.times(cells.partial), groups.size)).astype(float)
+    else:
+        border = cells.times(cells.partial) * cells.exposure[cells.partial]
+        size = cells.modal_exposure * modal + np.bincount(partial_row, border, n_patterns)
+    event_row = row_of_cell[cells.events].astype(np.int64)
+    nb1 = family.name == "nb1"
+    event_value = cells.times(cells.events, None if nb1 else cells.counts[cells.events])
+    tail, exposure, step, entry = _tail(cells, patterns) if nb1 else _no_tail(scale.size)
+    tail_cells = np.bincount(entry, cells.times(cells.tail)[: entry.size], exposure.size).astype(float)
+    hist = _histogram(cells) if family.name == "nb2" else np.zeros(0)
+    bits = patterns.bits[row_pattern]
+    start, active = _active(bits)
+    arrays = RowArrays(
+        kind=family.kind,
+        start=start,
+        active=active,
+        size=size,
+        linear=np.bincount(event_row, event_value, size.size).astype(float),
+        scale=scale,
+        tail=tail,
+        tail_exposure=exposure,
+        tail_step=step,
+        tail_cells=tail_cells,
+        hist_step=np.arange(1.0, hist.size + 1.0),
+        hist_cells=hist,
+        events=float(cells.n_events),
+    )
+    constant = float(event_value @ np.log(cells.exposure[cells.events])) - cells.log_factorials
+    return Rows(family, arrays, bits, partial_row, event_row, event_value, entry, constant)
+
+
+def _modal_cells(cells: Cells, patterns: Patterns) -> NDArray[np.int64]:
+    whole = np.ones(cells.counts.size, bool)
+    whole[cells.partial] = False
+    listed = np.flatnonzero(whole)
+    return np.bincount(patterns.of_cell[listed], cells.times(listed), len(patterns.bits)).astype(np.int64)
+
+
+def _no_tail(
+    rows: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    return np.zeros(rows + 1, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, np.int64)
+
+
+def _tail(
+    cells: Cells, patterns: Patterns
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Pointers by pattern, exposure and step of each distinct entry, and the entry of each tail item."""
+    require_tail(cells, "nb1")
+    classes = cells.class_exposure.size
+    steps = int(cells.tail_step.max(initial=0)) + 1
+    key = (patterns.of_cell[cells.tail].astype(np.int64) * classes + cells.tail_class) * steps + cells.tail_step
+    distinct, entry = np.unique(key, return_inverse=True)
+    group, step = np.divmod(distinct, steps)
+    pattern, which = np.divmod(group, classes)
+    pointers = np.searchsorted(pattern, np.arange(len(patterns.bits) + 1))
+    return pointers, cells.class_exposure[which], step.astype(float), entry
+
+
+def _histogram(cells: Cells) -> NDArray[np.float64]:
+    """Number of cells with a count above k, for k = 1, 2, ..."""
+    require_tail(cells, "nb2")
+    if not cells.events.size:
+        return np.zeros(0)
+    by_count = np.bincount(cells.counts[cells.events], cells.times(cells.events))
+    return np.cumsum(by_count[::-1])[::-1][2:].astype(float)
+
+
+def _active(bits: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    start = np.append(0, np.cumsum(bits.sum(axis=1, dtype=np.int64)))
+    return start, np.nonzero(bits)[1].astype(np.int64) + 1
+
+
+def without_term(rows: Rows, position: int) -> RowArrays:
+    """The same rows for the model without the term at ``position``."""
+    start, active = _active(np.delete(rows.bits, position, axis=1))
+    return rows.arrays._replace(start=start, active=active)
+
+
+def splits_of(rows: Rows, cells: Cells, patterns: Patterns, candidates: Candidates, free: NDArray[np.bool_]) -> Splits:
+    """Split the rows by every candidate.
+
+    Parameters
+    ----------
+    rows : Rows
+    cells : Cells
+    patterns : Patterns
+    candidates : Candidates
+    free : ndarray of bool, shape (n_candidates,)
+        Which candidates matter; layers without any are left out (zeros).
+
+    Returns
+    -------
+    Splits
+    """
+    from rtm_pipeline.model.counting import count_listed, expand
+
+    n, n_rows, n_entries = candidates.size, rows.arrays.size.size, rows.arrays.tail_cells.size
+    n_patterns = len(patterns.bits)
+    out = Splits(
+        np.zeros((n, n_rows)), np.zeros((n, n_rows)), np.zeros((n, n_rows)), np.zeros((n, n_entries)), np.zeros(n)
+    )
+    nb2 = rows.family.name == "nb2"
+    unit = 1.0 if nb2 else cells.modal_exposure
+    border = cells.times(cells.partial) * (1.0 if nb2 else cells.exposure[cells.partial])
+    tail_times = cells.times(cells.tail) if n_entries else np.zeros(0, np.int64)
+    counts = cells.times(cells.events, cells.counts[cells.events])
+    for layer, modal in zip(candidates.layers, patterns.modal, strict=True):
+        if not free[layer.columns].any():
+            continue
+        on = layer.bits.astype(float)
+        out.size1[layer.columns, :n_patterns] = unit * (modal @ on).T
+        out.size0[layer.columns, :n_patterns] = unit * (modal @ (1.0 - on)).T
+        states = len(layer.bits)
+        if cells.partial.size:
+            table = np.zeros((n_rows, states))
+            count_listed(layer.codes, cells.partial, rows.partial_row, border, table)
+            expand(table, layer.bits, layer.columns, out.size1, out.size0)
+        linear = np.zeros((n_rows, states), np.int64)
+        count_listed(layer.codes, cells.events, rows.event_row, rows.event_value, linear)
+        out.linear1[layer.columns] = (linear @ on).T
+        if n_entries:
+            tail = np.zeros((n_entries, states), np.int64)
+            count_listed(layer.codes, cells.tail, rows.tail_entry, tail_times, tail)
+            out.tail1[layer.columns] = (tail @ on).T
+        out.events1[layer.columns] = np.bincount(layer.codes[cells.events], counts, states) @ on
+    return out
