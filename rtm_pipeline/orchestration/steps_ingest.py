@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rtm_pipeline.config.city import City, Selection
 from rtm_pipeline.config.resolve import COVERS_AREA
 from rtm_pipeline.errors import SchemaError
+from rtm_pipeline.layers.frame import Frame
+from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.layers.spec import LayerSpec
 from rtm_pipeline.orchestration.metadata import counts_table, markdown_picture
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
-from rtm_pipeline.orchestration.values import Place
+from rtm_pipeline.orchestration.values import Place, Rows
 from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
+from rtm_pipeline.sources.source_read import SourceRead
 
-__all__ = ["PLACE", "ingest_steps", "layer_step", "place_of", "plausible_u", "snapshot_step"]
+__all__ = [
+    "PLACE",
+    "frame_of",
+    "ingest_steps",
+    "layer_step",
+    "place_of",
+    "read_layer",
+    "snapshot_step",
+    "source_rows",
+]
 
 PLACE = "study_area"
 PLAUSIBLE_M = 25_000.0  # farther than this from the study area's bounding box is an error, not a place next door
@@ -63,17 +76,17 @@ def _snapshot(name: str) -> Step:
     )
 
 
-def take_snapshot(context: StepContext, name: str) -> StepResult:
-    """Read a source once and store it."""
+def source_rows(city: City, name: str, data_dir: Path) -> SourceRead:
+    """Read the declared columns of a source."""
     from rtm_pipeline.sources.read import read_source
 
+    return read_source(city.sources[name], city.columns[name], data_dir=data_dir, geometry=name in city.native_geometry)
+
+
+def take_snapshot(context: StepContext, name: str) -> StepResult:
+    """Read a source once and store it."""
     city = context.city
-    read = read_source(
-        city.sources[name],
-        city.columns[name],
-        data_dir=context.data_dir,
-        geometry=name in city.native_geometry,
-    )
+    read = source_rows(city, name, context.data_dir)
     store = SnapshotStore(context.output / "snapshots")
     snapshot = store.put(city.name, name, read, fetched_at=datetime.now(UTC))
     return StepResult(
@@ -107,8 +120,7 @@ def _place(city: City) -> Step:
 
 
 def _make_place(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
-    store = SnapshotStore(context.output / "snapshots")
-    place = place_of(context.city, {name: (inputs[snapshot_step(name)], store) for name in _area_sources(context.city)})
+    place = place_of(context.city, {name: stored_rows(context, inputs, name) for name in _area_sources(context.city)})
     grid = place.grid
     square_miles = float(grid.exposure.sum()) * (grid.spec.cell_size_m / 1609.344) ** 2
     return StepResult(
@@ -124,38 +136,90 @@ def _make_place(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     )
 
 
+def stored_rows(context: StepContext, inputs: Mapping[str, Any], source: str) -> Rows:
+    """The rows of a snapshot among the inputs."""
+    snapshot: Snapshot = inputs[snapshot_step(source)]
+    table = SnapshotStore(context.output / "snapshots").table(snapshot)
+    return Rows(table, snapshot.crs, datetime.fromisoformat(str(snapshot.fetched_at)))
+
+
 def _area_sources(city: City) -> list[str]:
     return [city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)]
 
 
-def place_of(city: City, snapshots: Mapping[str, tuple[Snapshot, SnapshotStore]]) -> Place:
-    """Study area and grid from the snapshots of their sources."""
+def place_of(city: City, rows: Mapping[str, Rows]) -> Place:
+    """Study area and grid from the rows of their sources."""
     from rtm_pipeline.grid.area import study_area, study_grid
 
     spec = city.area
-    shapes, crs = _polygons(spec.polygons, *snapshots[spec.polygons.source], where="area.source")
+    shapes, crs = polygons(spec.polygons, rows[spec.polygons.source], where="area.source")
     area = study_area(shapes, crs, spec.crs)
     excluded = []
     for index, selection in enumerate(spec.exclude):
-        shapes, crs = _polygons(selection, *snapshots[selection.source], where=f"area.exclude.{index}")
+        shapes, crs = polygons(selection, rows[selection.source], where=f"area.exclude.{index}")
         excluded.append(study_area(shapes, crs, spec.crs))
     grid = study_grid(area, crs=spec.crs, cell_size_u=spec.cell_size_u, exclude=excluded)
     return Place(area, grid)
 
 
-def _polygons(selection: Selection, snapshot: Snapshot, store: SnapshotStore, *, where: str) -> tuple[Any, str]:
+def polygons(selection: Selection, rows: Rows, *, where: str) -> tuple[Any, str]:
+    """WKB of the selected rows, and their CRS.
+
+    Raises
+    ------
+    SchemaError
+        No row is left, or the source has no geometry.
+    """
     from rtm_pipeline.layers.columns import TextColumns
     from rtm_pipeline.layers.filters import passes
 
-    table = store.table(snapshot)
+    table = rows.table
     if selection.where is not None:
         table = table.filter(passes(selection.where, TextColumns(table)))
-    if table.num_rows == 0 or snapshot.crs is None:
+    if table.num_rows == 0 or rows.crs is None:
         raise SchemaError(
-            f"{where}: the source '{selection.source}' has {snapshot.rows} rows, and none of them with geometry serves "
-            "as study area. Check the file and the filter."
+            f"{where}: of the {rows.table.num_rows} rows of source '{selection.source}' none with geometry serves as "
+            "study area. Check the file and the filter."
         )
-    return table.column("geometry"), snapshot.crs
+    return table.column("geometry"), rows.crs
+
+
+def read_layer(city: City, name: str, rows: Rows, place: Place, covering: Rows | None) -> LayerResult:
+    """One layer out of the rows of its source.
+
+    Parameters
+    ----------
+    covering : Rows, optional
+        Rows of the source that covers the layer, where one is declared.
+    """
+    from rtm_pipeline.grid.area import study_area
+    from rtm_pipeline.layers.build import build_layer
+
+    spec = city.layers[name]
+    coverage = place.area if spec.coverage == COVERS_AREA else None
+    if covering is not None:
+        shapes, crs = polygons(Selection(str(spec.coverage)), covering, where=f"layers.{name}.coverage")
+        coverage = study_area(shapes, crs, city.area.crs)
+    return build_layer(
+        spec,
+        rows.table,
+        frame_of(city, place),
+        source_crs=rows.crs,
+        fetched_at=rows.fetched_at,
+        coverage=coverage,
+    )
+
+
+def frame_of(city: City, place: Place) -> Frame:
+    """What layers are read against."""
+    return Frame(
+        crs=city.area.crs,
+        unit_m=city.area.unit_m,
+        area=place.area,
+        buffer_u=city.area.buffer_u,
+        plausible_u=plausible_u(city),
+        timezone=city.timezone,
+    )
 
 
 def _layer(spec: LayerSpec) -> Step:
@@ -182,38 +246,10 @@ def _layer(spec: LayerSpec) -> Step:
 
 
 def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> StepResult:
-    from rtm_pipeline.grid.area import study_area
-    from rtm_pipeline.layers.build import build_layer
-    from rtm_pipeline.layers.frame import Frame
-
     city = context.city
     spec = city.layers[name]
-    snapshot: Snapshot = inputs[snapshot_step(spec.source)]
-    place: Place = inputs[PLACE]
-    store = SnapshotStore(context.output / "snapshots")
-    coverage = None
-    if spec.coverage == COVERS_AREA:
-        coverage = place.area
-    elif spec.coverage is not None:
-        covering: Snapshot = inputs[snapshot_step(spec.coverage)]
-        shapes, crs = _polygons(Selection(spec.coverage), covering, store, where=f"layers.{name}.coverage")
-        coverage = study_area(shapes, crs, city.area.crs)
-    frame = Frame(
-        crs=city.area.crs,
-        unit_m=city.area.unit_m,
-        area=place.area,
-        buffer_u=city.area.buffer_u,
-        plausible_u=plausible_u(city),
-        timezone=city.timezone,
-    )
-    result = build_layer(
-        spec,
-        store.table(snapshot),
-        frame,
-        source_crs=snapshot.crs,
-        fetched_at=datetime.fromisoformat(snapshot.fetched_at),
-        coverage=coverage,
-    )
+    covering = stored_rows(context, inputs, spec.coverage) if spec.coverage not in (None, COVERS_AREA) else None
+    result = read_layer(city, name, stored_rows(context, inputs, spec.source), inputs[PLACE], covering)
     counts = result.counts
     quarantined = sum(counts.quarantined.values())
     total = counts.kept + counts.filtered + counts.duplicate + quarantined

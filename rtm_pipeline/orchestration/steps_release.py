@@ -19,6 +19,11 @@ from rtm_pipeline.orchestration.values import Place, RunVintages
 __all__ = ["RELEASE", "ReleaseFacts", "release_steps"]
 
 RELEASE = "release"
+NAMED_PACKAGES = (
+    "rtm_pipeline",
+    *("dagster", "geopandas", "numba", "numpy", "pandas", "pyarrow", "pyogrio", "rasterio", "scipy", "shapely"),
+    "statsmodels",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +70,17 @@ def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
 
     content = content_of(context, inputs)
     store = ReleaseStore(context.output / "releases", context.city.name)
-    release = store.publish(
-        content.run_id, lambda folder: write_release(content, folder), manifest_facts(context, content)
-    )
+    facts = manifest_facts(context, content)
+    release = store.publish(content.run_id, lambda folder: write_release(content, folder), facts)
     why_not = _why_not_promoted(context)
     promoted = why_not is None and store.promote(release, context.as_of, allow_earlier=context.settings.promote)
     if why_not is None and not promoted:
         why_not = "a release with a later as_of is current"
-    facts = ReleaseFacts(release.run_id, str(release.path), promoted, why_not, release.reused)
     return StepResult(
-        facts,
+        ReleaseFacts(release.run_id, str(release.path), promoted, why_not, release.reused),
         {
-            "run id": facts.run_id,
-            "folder": facts.path,
+            "run id": release.run_id,
+            "folder": str(release.path),
             "current": "yes" if promoted else f"no: {why_not}",
             "reused": release.reused,
         },
@@ -147,17 +150,6 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
     import json
     from importlib.metadata import version
 
-    packages = (
-        "rtm_pipeline",
-        "dagster",
-        "numpy",
-        "scipy",
-        "pandas",
-        "geopandas",
-        "rasterio",
-        "pyogrio",
-        "statsmodels",
-    )
     settings = json.dumps(context.settings.config, sort_keys=True)
     return {
         "city": content.city,
@@ -171,7 +163,7 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
         "settings_digest": hashlib.sha256(settings.encode()).hexdigest(),
         "changed": list(context.settings.changed),
         "sources": {name: snapshot.digest for name, snapshot in sorted(content.snapshots.items())},
-        "packages": {name: version(name) for name in packages},
+        "packages": {name: version(name) for name in NAMED_PACKAGES},
         "code_digest": code_digest(),
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "dagster_run_id": context.run_id,

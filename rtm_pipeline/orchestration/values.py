@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.units import Duration, Vintage, Window
@@ -12,7 +14,26 @@ from rtm_pipeline.units import Duration, Vintage, Window
 if TYPE_CHECKING:
     from rtm_pipeline.factors import Factor
 
-__all__ = ["FactorPair", "Place", "RunVintages"]
+__all__ = ["FactorPair", "Place", "Rows", "RunVintages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a source, from a snapshot or fresh.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        Declared columns as text, plus where each row came from.
+    crs : str or None
+        Of the native geometry.
+    fetched_at : datetime
+        When they were read.
+    """
+
+    table: pa.Table
+    crs: str | None
+    fetched_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
