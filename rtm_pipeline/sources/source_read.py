@@ -90,15 +90,16 @@ class SourceRead:
         In the order in which they were read.
     crs : str, optional
         CRS of ``geometry``.
-    ordered_by : str, optional
-        Column of ISO dates by which rows are ordered, if they are (rows of a portal are): snapshots then begin a
-        part at each month, so that nights share the parts of the months in which nothing changed.
+    part_by : (str, int), optional
+        Column of dates by which rows are ordered, if they are (rows of a portal are), and how many of its letters
+        tell the month (7 of an ISO date): snapshots then begin parts where months begin, so that nights share the
+        parts of the months in which nothing changed.
     """
 
     table: pa.Table
     files: tuple[FileRead, ...]
     crs: str | None = None
-    ordered_by: str | None = None
+    part_by: tuple[str, int] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
