@@ -145,7 +145,7 @@ class Window:
     end: date
 
     def __post_init__(self) -> None:
-        if not self.start < self.end:
+        if self.start >= self.end:
             raise ConfigError(f"A window must begin before it ends; found [{self.start}, {self.end}).")
 
     @property
