@@ -15,6 +15,8 @@ from rtm_pipeline.errors import GridError
 
 __all__ = ["GridSpec", "StudyGrid"]
 
+_LARGEST = 2**31 - 1  # raster positions are int32
+
 
 @dataclass(frozen=True, slots=True)
 class GridSpec:
@@ -33,6 +35,11 @@ class GridSpec:
     n_rows, n_cols : int
     offset_x_u, offset_y_u : float
         Shift of the anchor; zero but for stability studies over grid origins.
+
+    Raises
+    ------
+    GridError
+        The cell size is not a positive number, or there are no cells, or more than an int32 can number.
     """
 
     crs: str
@@ -50,6 +57,11 @@ class GridSpec:
             raise GridError(f"The cell size must be a positive number; found {self.cell_size_u!r}.")
         if self.n_rows < 1 or self.n_cols < 1:
             raise GridError(f"A grid needs at least one cell; found {self.n_rows} rows x {self.n_cols} columns.")
+        if self.n_rows * self.n_cols > _LARGEST:
+            raise GridError(
+                f"A raster of {self.n_rows:,} rows x {self.n_cols:,} columns has more cells than can be numbered "
+                f"({_LARGEST:,}). Choose a larger cell size."
+            )
 
     @property
     def cell_size_m(self) -> float:
@@ -76,8 +88,20 @@ class GridSpec:
         """X of the eastern edge, CRS units."""
         return (self.west_index + self.n_cols) * self.cell_size_u + self.offset_x_u
 
+    @property
+    def column_centers_u(self) -> NDArray[np.float64]:
+        """X of the centers of the columns, west to east, CRS units, shape (n_cols,)."""
+        column = np.arange(self.n_cols, dtype=np.float64)
+        return (self.west_index + column + 0.5) * self.cell_size_u + self.offset_x_u
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def row_centers_u(self) -> NDArray[np.float64]:
+        """Y of the centers of the rows, north to south, CRS units, shape (n_rows,)."""
+        south_row = self.n_rows - 1 - np.arange(self.n_rows, dtype=np.float64)
+        return (self.south_index + south_row + 0.5) * self.cell_size_u + self.offset_y_u
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StudyGrid:
     """The cells of a grid that meet the study area, in raster order (row by row from the north-west).
 
@@ -90,17 +114,25 @@ class StudyGrid:
         Share of each cell inside the study area, in (0, 1].
     border : ndarray of bool, shape (n,)
         Cells whose surroundings are not all covered by sources (a state line); they are flagged in products.
+    perimeter_u : float
+        Length of the study area's boundary, CRS units, wiggles below the cell size left out; 0 where unknown.
     """
 
     spec: GridSpec
     flat: NDArray[np.int32]
     exposure: NDArray[np.float64]
     border: NDArray[np.bool_]
+    perimeter_u: float = 0.0
 
     @property
     def n_cells(self) -> int:
         """Number of cells in the study area."""
         return int(self.flat.size)
+
+    @property
+    def area_u2(self) -> float:
+        """Area of the study area, square CRS units."""
+        return float(np.sum(self.exposure)) * self.spec.cell_size_u**2
 
     @property
     def rows(self) -> NDArray[np.int32]:
@@ -113,13 +145,17 @@ class StudyGrid:
         return self.flat % np.int32(self.spec.n_cols)
 
     @property
+    def row_start(self) -> NDArray[np.int64]:
+        """Where each raster row begins among the cells, shape (n_rows + 1,): row r is ``row_start[r]:row_start[r+1]``."""
+        first = np.arange(self.spec.n_rows + 1, dtype=np.int64) * self.spec.n_cols
+        return np.searchsorted(self.flat, first).astype(np.int64)
+
+    @property
     def center_x_u(self) -> NDArray[np.float64]:
         """X of the cell centers, CRS units."""
-        column = self.cols.astype(np.float64)
-        return (self.spec.west_index + column + 0.5) * self.spec.cell_size_u + self.spec.offset_x_u
+        return self.spec.column_centers_u[self.cols]
 
     @property
     def center_y_u(self) -> NDArray[np.float64]:
         """Y of the cell centers, CRS units."""
-        south_row = self.spec.n_rows - 1 - self.rows.astype(np.float64)
-        return (self.spec.south_index + south_row + 0.5) * self.spec.cell_size_u + self.spec.offset_y_u
+        return self.spec.row_centers_u[self.rows]

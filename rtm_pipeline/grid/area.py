@@ -1,0 +1,327 @@
+"""The study area, and the cells that meet it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.errors import ConfigError, GridError
+from rtm_pipeline.grid.crs import CrsInfo, parse_crs, resolve_crs
+from rtm_pipeline.grid.spec import GridSpec, StudyGrid
+
+__all__ = ["CrsInfo", "resolve_crs", "study_area", "study_grid", "with_border"]
+
+MAX_CELLS = 20_000_000
+MAX_AREA_KM2 = 50_000.0  # six times the largest city of the United States (Sitka, Alaska)
+SLIVER = 1e-9  # a smaller share of a cell is rounding, not area
+_BAND_CELLS = 1_000_000
+
+_log = logging.getLogger(__name__)
+
+
+def study_area(geometries: Iterable[bytes | None], source_crs: str, city_crs: str) -> Any:
+    """Unite polygons into the study area, in the city's CRS; invalid ones are repaired.
+
+    Parameters
+    ----------
+    geometries : iterable of bytes
+        WKB polygons (a pyarrow binary column will do).
+    source_crs : str
+        CRS of the coordinates, x (or longitude) first.
+    city_crs : str
+        Projected CRS of the city.
+
+    Returns
+    -------
+    shapely.Polygon or shapely.MultiPolygon
+        Valid, in ``city_crs``.
+
+    Raises
+    ------
+    GridError
+        No polygon, one that can't be read or repaired, coordinates that do not fit ``source_crs`` (latitude and
+        longitude exchanged, feet read as meters), or more area than any city has.
+    ConfigError
+        A CRS is not known or not projected.
+    """
+    import shapely
+
+    city = resolve_crs(city_crs)
+    polygons = _readable_polygons(geometries)
+    bounds = shapely.total_bounds(polygons)
+    _check_degrees(bounds, source_crs)
+    moved = _transformed(polygons, source_crs, city.code)
+    area = _polygonal(shapely.union_all(_repaired(moved)))
+    if area.is_empty or not area.area > 0:
+        raise GridError(
+            f"The study area has no area: its {len(polygons)} polygons collapse to lines or points and can't be "
+            "repaired. Check the file of area.source."
+        )
+    _check_plausible(area, city, bounds, source_crs)
+    return area
+
+
+def _readable_polygons(geometries: Iterable[bytes | None]) -> NDArray[np.object_]:
+    import shapely
+
+    listed = geometries.to_pylist() if hasattr(geometries, "to_pylist") else list(geometries)
+    given = [wkb for wkb in listed if wkb is not None]
+    if not given:
+        raise GridError("The study area has no geometry: area.source gave no row with one. Check the file and filter.")
+    shapes = np.empty(len(given), dtype=object)
+    for row, wkb in enumerate(given):
+        try:
+            shapes[row] = shapely.force_2d(shapely.from_wkb(wkb))
+        except shapely.errors.GEOSException as error:
+            raise GridError(
+                f"Geometry {row + 1} of the study area can't be read ({error}). Mend or replace the file of area.source."
+            ) from error
+    areal = np.isin(shapely.get_dimensions(shapes), [2]) & ~shapely.is_empty(shapes)
+    if not areal.any():
+        found = sorted({shape.geom_type for shape in shapes})
+        raise GridError(f"The study area must be polygons; area.source holds only {', '.join(found)}, or empty ones.")
+    return shapes[areal]
+
+
+def _check_degrees(bounds: NDArray[np.float64], source_crs: str) -> None:
+    if not np.isfinite(bounds).all():
+        raise GridError("The study area has coordinates that are not numbers. Mend the file of area.source.")
+    if not parse_crs(source_crs, where="CRS of the study area").is_geographic:
+        return
+    west, south, east, north = (float(bound) for bound in bounds)
+    box = f"x {west:g} to {east:g}, y {south:g} to {north:g}"
+    if max(abs(west), abs(east)) > 360 or max(abs(south), abs(north)) > 360:
+        raise GridError(
+            f"The study area is said to be in degrees ({source_crs}), but its coordinates ({box}) are not degrees. "
+            "Set the CRS that the file is in."
+        )
+    if max(abs(south), abs(north)) > 90:
+        raise GridError(
+            f"The study area has latitudes beyond 90 degrees ({box}): latitude and longitude seem to be exchanged. "
+            "The first coordinate must be the longitude."
+        )
+
+
+def _transformed(polygons: NDArray[np.object_], source_crs: str, city_crs: str) -> NDArray[np.object_]:
+    import shapely
+    from pyproj import Transformer
+
+    source = parse_crs(source_crs, where="CRS of the study area")
+    if source == parse_crs(city_crs, where="area.crs"):
+        return polygons
+    transformer = Transformer.from_crs(source, city_crs, always_xy=True)
+
+    def move(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transformer.transform(vertices[:, 0], vertices[:, 1]))
+
+    moved: NDArray[np.object_] = shapely.transform(polygons, move)
+    if not np.isfinite(shapely.get_coordinates(moved)).all():
+        raise GridError(
+            f"The study area does not lie where {city_crs} can be used: some vertices have no place in it. Check that "
+            f"the file is in {_short(source_crs)} with the longitude (or x) first, and that area.crs is the city's."
+        )
+    return moved
+
+
+def _repaired(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+    import shapely
+
+    broken = ~shapely.is_valid(polygons)
+    if broken.any():
+        _log.info("study area: %d of %d polygons were invalid and have been repaired", broken.sum(), broken.size)
+        polygons = polygons.copy()
+        polygons[broken] = shapely.make_valid(polygons[broken], method="structure", keep_collapsed=False)
+    return polygons
+
+
+def _polygonal(shape: Any) -> Any:
+    """The polygons of a geometry; what a union or difference leaves of lines and points is dropped."""
+    import shapely
+
+    parts = shapely.get_parts(shapely.get_parts(shape))
+    return shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
+
+
+def _check_plausible(area: Any, city: CrsInfo, bounds: NDArray[np.float64], source_crs: str) -> None:
+    km2 = area.area * (city.unit_m / 1000.0) ** 2
+    if km2 > MAX_AREA_KM2:
+        raise GridError(
+            f"The study area has {km2:,.0f} square kilometers; no city has more than {MAX_AREA_KM2:,.0f}. Is the file "
+            f"in {_short(source_crs)}, and does area.source hold the city alone (not the state)?"
+        )
+    if city.bounds_lonlat is None:
+        return
+    from pyproj import Transformer
+
+    center = area.representative_point()
+    lon, lat = Transformer.from_crs(city.code, "EPSG:4326", always_xy=True).transform(center.x, center.y)
+    if _near(lon, lat, city.bounds_lonlat):
+        return
+    if parse_crs(source_crs, where="CRS of the study area").is_geographic and _near(
+        float(bounds[1] + bounds[3]) / 2, float(bounds[0] + bounds[2]) / 2, city.bounds_lonlat
+    ):
+        raise GridError(
+            f"The study area lies at {lat:.3f} N, {lon:.3f} E, outside the region of {city.code}; with latitude and "
+            "longitude exchanged it would lie inside. The first coordinate must be the longitude."
+        )
+    raise GridError(
+        f"The study area lies at {lat:.3f} N, {lon:.3f} E, far outside the region that {city.code} ({city.name}) was "
+        f"made for {tuple(round(bound, 2) for bound in city.bounds_lonlat)}: distances would be wrong. Check that the "
+        f"file is in {_short(source_crs)}, or choose the CRS of the city's own State Plane or UTM zone."
+    )
+
+
+def _near(lon: float, lat: float, bounds: tuple[float, float, float, float]) -> bool:
+    west, south, east, north = bounds
+    margin = 3.0  # degrees: neighboring zones are used across their borders in practice
+    within = south - margin <= lat <= north + margin
+    if west > east:  # across the antimeridian
+        return within and (lon >= west - margin or lon <= east + margin)
+    return within and west - margin <= lon <= east + margin
+
+
+def _short(crs: str) -> str:
+    return crs if len(crs) < 40 else crs[:37] + "..."
+
+
+def study_grid(
+    area: Any,
+    *,
+    crs: str,
+    cell_size_u: float,
+    exclude: Sequence[Any] = (),
+    offset_x_u: float = 0.0,
+    offset_y_u: float = 0.0,
+    max_cells: int = MAX_CELLS,
+) -> StudyGrid:
+    """Cells that meet the study area, each with its exact share of area inside.
+
+    Parameters
+    ----------
+    area : shapely polygon
+        Study area in ``crs``.
+    crs : str
+        Code of the projected CRS.
+    cell_size_u : float
+        Side of a cell, CRS units. Cells are anchored at multiples of it, so the grid of a city never moves.
+    exclude : sequence of shapely polygons
+        Water, airfields: area that does not count, in ``crs``.
+    offset_x_u, offset_y_u : float
+        Shift of the anchor, for stability studies.
+    max_cells : int
+        Refuse to make more cells than this.
+
+    Returns
+    -------
+    StudyGrid
+        A cell belongs if more than 1e-9 of it lies inside. ``border`` is False everywhere; see `with_border`.
+
+    Raises
+    ------
+    GridError
+        No area is left, or the cells would be too many.
+    """
+    import shapely
+
+    info = resolve_crs(crs)
+    if not (cell_size_u > 0 and math.isfinite(cell_size_u)):
+        raise GridError(f"The cell size must be a positive number; found {cell_size_u!r}.")
+    left = area.difference(shapely.union_all(list(exclude))) if len(exclude) else area
+    left = _polygonal(left if left.is_valid else shapely.make_valid(left))
+    if left.is_empty:
+        raise GridError(
+            "The exclusion masks cover the whole study area; nothing is left to study. Check area.exclude."
+            if len(exclude)
+            else "The study area is empty."
+        )
+    _check_size(left.area, cell_size_u, max_cells)
+    spec = _spec_around(left.bounds, info, cell_size_u, offset_x_u, offset_y_u)
+    flat, exposure = _cells(left, spec)
+    if flat.size == 0:
+        raise GridError(f"The study area is smaller than a billionth of a cell of {cell_size_u:g} {info.unit_name}.")
+    perimeter = float(shapely.length(shapely.simplify(left, cell_size_u / 2)))
+    return StudyGrid(spec, flat, exposure, np.zeros(flat.size, np.bool_), perimeter)
+
+
+def _check_size(area: float, cell_size_u: float, max_cells: int) -> None:
+    expected = area / cell_size_u**2
+    if expected > max_cells:
+        needed = math.sqrt(area / max_cells)
+        raise GridError(
+            f"Cells of {cell_size_u:g} CRS units would make about {expected:,.0f} cells; the limit is {max_cells:,}. "
+            f"Choose area.cell_size of at least {needed:.4g} CRS units."
+        )
+
+
+def _spec_around(
+    bounds: tuple[float, float, float, float], info: CrsInfo, size: float, offset_x: float, offset_y: float
+) -> GridSpec:
+    west, south, east, north = bounds
+    first_col, first_row = math.floor((west - offset_x) / size), math.floor((south - offset_y) / size)
+    last_col, last_row = math.ceil((east - offset_x) / size), math.ceil((north - offset_y) / size)
+    return GridSpec(
+        crs=info.code,
+        unit_m=info.unit_m,
+        cell_size_u=float(size),
+        west_index=first_col,
+        south_index=first_row,
+        n_rows=max(last_row - first_row, 1),
+        n_cols=max(last_col - first_col, 1),
+        offset_x_u=float(offset_x),
+        offset_y_u=float(offset_y),
+    )
+
+
+def _cells(area: Any, spec: GridSpec) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Raster positions and shares of the cells inside, found band by band so that the raster is never whole."""
+    from rtm_pipeline.grid.coverage import covered_share, rings_of
+
+    rings = in_cell_units(rings_of(area), spec)
+    band = max(1, _BAND_CELLS // spec.n_cols)
+    found: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
+    for last in range(spec.n_rows, 0, -band):  # northern bands first: raster order
+        first = max(0, last - band)
+        share = covered_share(rings, first, last, spec.n_cols)[::-1].ravel()
+        inside = np.flatnonzero(share > SLIVER)
+        found.append(((inside + (spec.n_rows - last) * spec.n_cols).astype(np.int32), share[inside]))
+    return np.concatenate([flat for flat, _ in found]), np.concatenate([share for _, share in found])
+
+
+def in_cell_units(rings: Any, spec: GridSpec) -> Any:
+    """Rings with vertices in cells from the south-west corner of the raster, held within its columns."""
+    from rtm_pipeline.grid.coverage import Rings
+
+    x = (rings.x - spec.offset_x_u) / spec.cell_size_u - spec.west_index
+    y = (rings.y - spec.offset_y_u) / spec.cell_size_u - spec.south_index
+    return Rings(np.clip(x, 0.0, float(spec.n_cols)), y, rings.start, rings.polygon)
+
+
+def with_border(grid: StudyGrid, reach: Any, influence_u: float) -> StudyGrid:
+    """Flag the cells whose surroundings the sources do not cover, as along a state line.
+
+    Parameters
+    ----------
+    grid : StudyGrid
+    reach : shapely polygon
+        Where the sources have data, in the grid's CRS.
+    influence_u : float
+        The largest spatial influence in use, CRS units.
+
+    Returns
+    -------
+    StudyGrid
+        ``border`` is True where the cell center lies outside ``reach`` or nearer to its edge than ``influence_u``.
+    """
+    import shapely
+
+    if influence_u < 0:
+        raise ConfigError(f"The influence must not be negative; found {influence_u:g}.")
+    safe = reach.buffer(-influence_u, quad_segs=64) if influence_u else reach
+    shapely.prepare(safe)
+    covered = shapely.intersects_xy(safe, grid.center_x_u, grid.center_y_u)
+    return StudyGrid(grid.spec, grid.flat, grid.exposure, ~covered, grid.perimeter_u)
