@@ -69,13 +69,13 @@ class TextColumns:
     ----------
     table : pyarrow.Table
         Text columns; missing is null.
-    layer : str
-        Name of the layer, for messages.
+    reader : str
+        Who reads them, for messages.
     """
 
-    def __init__(self, table: pa.Table, layer: str) -> None:
+    def __init__(self, table: pa.Table, reader: str = "A filter") -> None:
         self.table = table
-        self.layer = layer
+        self.reader = reader
         self._distinct: dict[str, Distinct] = {}
 
     def __len__(self) -> int:
@@ -89,8 +89,8 @@ class TextColumns:
             alike = difflib.get_close_matches(absent[0], there, n=1, cutoff=0.6)
             hint = f" Did you mean {alike[0]!r}?" if alike else ""
             raise SchemaError(
-                f"Layer {self.layer!r} needs the column(s) {', '.join(map(repr, absent))}, which its source does not "
-                f"have.{hint} Found: {', '.join(name for name in there if not name.startswith('_'))}. Name the column "
+                f"{self.reader} needs the column(s) {', '.join(map(repr, absent))}, which the source does not have."
+                f"{hint} Found: {', '.join(name for name in there if not name.startswith('_'))}. Name the column "
                 "as the source does, or give the source an alias for it."
             )
 

@@ -42,16 +42,14 @@ def contract(kind: str, *, dated: bool) -> DataFrameSchema:
         "until": pa.Column("datetime64[s]", nullable=True),
         "category": pa.Column("int16", pa.Check.ge(-1)),
         "incident": pa.Column("int64", pa.Check.ge(0)),
-        "polygon": pa.Column("bool", pa.Check(lambda is_polygon: is_polygon, error="is a polygon"))
-        if kind == "areas"
-        else pa.Column("bool"),
+        "known_after_it_happened": pa.Column("bool", pa.Check(_is_so, error="is so")),
+        "polygon": pa.Column("bool", pa.Check(_is_so, error="is so") if kind == "areas" else None),
     }
-    in_order = pa.Check(_known_after, error="no row is known before it happened")
-    return pa.DataFrameSchema(columns, checks=[in_order], strict=True, name=kind)
+    return pa.DataFrameSchema(columns, strict=True, name=kind)
 
 
-def _known_after(rows: pd.DataFrame) -> pd.Series[bool]:
-    return rows["time"].isna() | (rows["known_at"] > rows["time"])
+def _is_so(facts: pd.Series[bool]) -> pd.Series[bool]:
+    return facts
 
 
 def check_layer(layer: Layer, *, dated: bool = False) -> None:
@@ -68,7 +66,7 @@ def check_layer(layer: Layer, *, dated: bool = False) -> None:
     SchemaError
         Naming the column, the check and the first rows that fail.
     """
-    _check_lengths(layer)
+    _check_shape(layer)
     if layer.category.size and int(layer.category.max()) >= len(layer.category_names):
         raise SchemaError(
             f"Layer {layer.name!r}: a row has a category beyond the {len(layer.category_names)} declared."
@@ -78,7 +76,7 @@ def check_layer(layer: Layer, *, dated: bool = False) -> None:
         check_layer(layer.withdrawn, dated=dated)
 
 
-def _check_lengths(layer: Layer) -> None:
+def _check_shape(layer: Layer) -> None:
     columns = {
         "y": layer.y,
         "time": layer.time,
@@ -90,6 +88,9 @@ def _check_lengths(layer: Layer) -> None:
         **({} if layer.geometry is None else {"geometry": layer.geometry}),
         **({} if layer.inside is None else {"inside": layer.inside}),
     }
+    for name in ("time", "known_at", "until"):
+        if columns[name].dtype != np.dtype("datetime64[s]"):
+            raise SchemaError(f"Layer {layer.name!r}: {name} must be datetime64[s]; found {columns[name].dtype}.")
     sizes = {name: int(column.size) for name, column in columns.items()} | {"attributes": layer.attributes.num_rows}
     wrong = {name: size for name, size in sizes.items() if size != len(layer)}
     if wrong:
@@ -109,6 +110,7 @@ def _check_columns(layer: Layer, dated: bool) -> None:
             "until": layer.until,
             "category": layer.category,
             "incident": layer.incident,
+            "known_after_it_happened": np.isnat(layer.time) | np.isnat(layer.known_at) | (layer.known_at > layer.time),
             "polygon": _are_polygons(layer),
         }
     )

@@ -100,7 +100,7 @@ class Frame:
 def _check_area(area: object) -> None:
     if not isinstance(area, (shapely.Polygon, shapely.MultiPolygon)):
         raise GridError(f"The study area must be a polygon; found {type(area).__name__}.")
-    if area.is_empty or not area.area > 0:
-        raise GridError("The study area is empty: it has no area. Check the boundary file and its CRS.")
-    if not area.is_valid:
+    if area.is_empty:
+        raise GridError("The study area is empty. Check the boundary file and its CRS.")
+    if not area.is_valid or not area.area > 0:
         raise GridError(f"The study area is not a valid polygon: {shapely.is_valid_reason(area)}. Repair the boundary.")

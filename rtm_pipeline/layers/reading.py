@@ -65,7 +65,7 @@ def read_rows(
     spec: LayerSpec, table: pa.Table, frame: Frame, *, source_crs: str | None, fetched_at: datetime
 ) -> Reading:
     """Read everything that a layer needs from the rows that it wants; see `rtm_pipeline.layers.build.build_layer`."""
-    everything = TextColumns(table, spec.name)
+    everything = TextColumns(table, f"Layer {spec.name!r}")
     everything.require((*spec.columns(), FILE, ROW, MALFORMED))
     early = np.full(table.num_rows, Fate.KEPT, np.int8)
     if spec.where is not None:
@@ -105,7 +105,7 @@ def _of_rows(spec: LayerSpec, columns: TextColumns, rows: NDArray[np.int64]) -> 
     table = columns.table.select(list(dict.fromkeys(wanted)))
     if rows.size < table.num_rows:
         table = table.take(pa.array(rows))
-    return TextColumns(table, columns.layer)
+    return TextColumns(table, columns.reader)
 
 
 def _net(spec: LayerSpec, columns: TextColumns, timing: Timing) -> tuple[NDArray[np.bool_], Netting]:

@@ -18,10 +18,13 @@ from rtm_pipeline.layers.layer import Layer
 from rtm_pipeline.sources.source_read import FILE, ROW
 from rtm_pipeline.units import Duration, Window
 
-__all__ = ["as_known", "assert_known", "count_unit", "in_lookback", "rows_known", "select_rows"]
+__all__ = ["as_known", "assert_known", "count_unit", "in_lookback", "measured_lag", "rows_known", "select_rows"]
 
 Mask = NDArray[np.bool_]
 UNITS = ("incident", "offence")
+LAG_SHARE = 0.95
+LAG_OVER = Duration(1, "y")
+LAG_SETTLED = Duration(3, "mo")
 
 
 def rows_known(layer: Layer, at: date, *, assume_history: bool = False) -> Mask:
@@ -101,6 +104,35 @@ def count_unit(layer: Layer, window: Window, unit: str, rows: Mask | None = None
     counted = np.zeros(len(layer), bool)
     counted[ordered[first]] = True
     return counted
+
+
+def measured_lag(layer: Layer, as_of: date) -> Duration:
+    """How long to wait, in days, until a day of this layer is told: what ``outcome.lag: auto`` means.
+
+    The larger of two: the time within which 95 % of a year's rows were known, and the age of the latest day that has
+    any row. The year ends three months before ``as_of``, as of a later one the slow rows are still to come. Only rows
+    that were known at ``as_of`` are looked at.
+
+    Raises
+    ------
+    ModelError
+        If no dated row is known by then.
+    """
+    dated = rows_known(layer, as_of) & ~np.isnat(layer.time)
+    if not dated.any():
+        raise ModelError(
+            f"Layer {layer.name!r} has no dated row that was known at {as_of}, so its lag can't be measured. Give "
+            "outcome.lag as a duration such as 7d, or an as_of within the data."
+        )
+    settled = LAG_SETTLED.before(as_of)
+    sample = dated & Window(LAG_OVER.before(settled), settled).contains(layer.time)
+    if not sample.any():
+        sample = dated
+    day = layer.time.astype("datetime64[D]")
+    delay = (np.ceil((layer.known_at[sample] - day[sample]) / np.timedelta64(1, "D")) - 1).astype(np.int64)
+    slow = int(np.sort(delay)[int(np.ceil(LAG_SHARE * delay.size)) - 1])
+    silent = int((np.datetime64(as_of, "D") - day[dated].max()) / np.timedelta64(1, "D")) - 1
+    return Duration(max(slow, silent, 0), "d")
 
 
 def assert_known(layer: Layer, rows: Mask, at: date, *, assume_history: bool = False) -> None:
