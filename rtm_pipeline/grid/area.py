@@ -79,13 +79,14 @@ def _readable_polygons(geometries: Iterable[bytes | None]) -> NDArray[np.object_
             shapes[row] = shapely.force_2d(shapely.from_wkb(wkb))
         except shapely.errors.GEOSException as error:
             raise GridError(
-                f"Geometry {row + 1} of the study area can't be read ({error}). Mend or replace the file of area.source."
+                f"Geometry {row + 1} of the study area can't be read ({error}). Mend the file of area.source."
             ) from error
     areal = np.isin(shapely.get_dimensions(shapes), [2]) & ~shapely.is_empty(shapes)
     if not areal.any():
         found = sorted({shape.geom_type for shape in shapes})
         raise GridError(f"The study area must be polygons; area.source holds only {', '.join(found)}, or empty ones.")
-    return shapes[areal]
+    polygons: NDArray[np.object_] = shapes[areal]
+    return polygons
 
 
 def _check_degrees(bounds: NDArray[np.float64], source_crs: str) -> None:

@@ -37,4 +37,5 @@ def spatial_blocks(grid: StudyGrid, side_u: float) -> NDArray[np.int32]:
     cells = max(1, math.ceil(side_u / grid.spec.cell_size_u - 1e-9))
     per_row = math.ceil(grid.spec.n_cols / cells)
     raw = (grid.rows // cells).astype(np.int64) * per_row + grid.cols // cells
-    return np.unique(raw, return_inverse=True)[1].astype(np.int32)
+    number: NDArray[np.int32] = np.unique(raw, return_inverse=True)[1].astype(np.int32)
+    return number

@@ -176,6 +176,20 @@ def _run_sums(share, touched):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)
+def _longer(values):  # type: ignore[no-untyped-def]
+    longer = np.empty(2 * values.size)
+    longer[: values.size] = values
+    return longer
+
+
+@numba.njit(nogil=True, cache=True)
+def _longer_ints(values):  # type: ignore[no-untyped-def]
+    longer = np.empty(2 * values.size, np.int64)
+    longer[: values.size] = values
+    return longer
+
+
+@numba.njit(nogil=True, cache=True)
 def _sparse(x, y, start, polygon, n_rows, n_cols, smallest):  # type: ignore[no-untyped-def]
     capacity = 1024
     owner, flat, found = np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity)
@@ -205,14 +219,7 @@ def _sparse(x, y, start, polygon, n_rows, n_cols, smallest):  # type: ignore[no-
                         continue
                     if n == capacity:
                         capacity *= 2
-                        more_owner, more_flat, more = (
-                            np.empty(capacity, np.int64),
-                            np.empty(capacity, np.int64),
-                            np.empty(capacity),
-                        )
-                        for k in range(n):
-                            more_owner[k], more_flat[k], more[k] = owner[k], flat[k], found[k]
-                        owner, flat, found = more_owner, more_flat, more
+                        owner, flat, found = _longer_ints(owner), _longer_ints(flat), _longer(found)
                     owner[n] = polygon[ring]
                     flat[n] = (n_rows - 1 - first - j) * n_cols + west + i
                     found[n] = share[j, i]

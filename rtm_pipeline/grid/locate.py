@@ -85,7 +85,12 @@ def count(
     inside = cell >= 0
     if weights is None:
         return np.bincount(cell[inside], minlength=grid.n_cells).astype(np.int64)
-    return np.bincount(cell[inside], weights=np.asarray(weights, np.float64)[inside], minlength=grid.n_cells)
+    return _sums(cell[inside], np.asarray(weights, np.float64)[inside], grid.n_cells)
+
+
+def _sums(group: NDArray[np.int32], values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    # numpy gives integers where there is nothing to sum.
+    return np.bincount(group, weights=values, minlength=n).astype(np.float64, copy=False)
 
 
 def to_raster(grid: StudyGrid, values: NDArray[Any], fill: Any) -> NDArray[Any]:
@@ -150,14 +155,14 @@ class AreaShares:
         """
         values = np.asarray(values, np.float64)
         if by == "share":
-            whole = np.bincount(self.cell, weights=self.share, minlength=values.size)
+            whole = _sums(self.cell, self.share, values.size)
             part = values[self.cell] * self.share / whole[self.cell]
-            return np.bincount(self.area, weights=part, minlength=self.n_areas)
+            return _sums(self.area, part, self.n_areas)
         if by not in ("largest", "center"):
             raise GridError(f"Cells are rolled up by 'largest', 'center' or 'share'; found {by!r}.")
         owner = self.largest if by == "largest" else self.center
         has = owner >= 0
-        return np.bincount(owner[has], weights=values[has], minlength=self.n_areas)
+        return _sums(owner[has], values[has], self.n_areas)
 
 
 def area_shares(grid: StudyGrid, polygons: Sequence[Any]) -> AreaShares:

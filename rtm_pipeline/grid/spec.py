@@ -146,7 +146,7 @@ class StudyGrid:
 
     @property
     def row_start(self) -> NDArray[np.int64]:
-        """Where each raster row begins among the cells, shape (n_rows + 1,): row r is ``row_start[r]:row_start[r+1]``."""
+        """Where each raster row begins among the cells, shape (n_rows + 1,); row r ends where r + 1 begins."""
         first = np.arange(self.spec.n_rows + 1, dtype=np.int64) * self.spec.n_cols
         return np.searchsorted(self.flat, first).astype(np.int64)
 
