@@ -153,28 +153,20 @@ def _failures(events: list[dg.DagsterEvent], city: str) -> Iterator[Failure]:
         for event in events
         if event.event_type_value == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed
     ]
-    for event in events:
-        if event.event_type_value not in ("STEP_FAILURE", "RUN_FAILURE", "PIPELINE_FAILURE"):
-            continue
+    steps = [event for event in events if event.event_type_value == "STEP_FAILURE"]
+    for event in steps or [event for event in events if event.event_type_value in ("RUN_FAILURE", "PIPELINE_FAILURE")]:
         step = (event.step_key or "run").removeprefix(f"{city}__")
-        if event.event_type_value == "STEP_FAILURE":
-            cause = event.step_failure_data.error
-            while cause is not None and cause.cause is not None:
-                cause = cause.cause
-        else:
-            cause = event.job_failure_data.first_step_failure_event and None
-            cause = cause or event.job_failure_data.error
-            while cause is not None and cause.cause is not None:
-                cause = cause.cause
-        if cause is None:
-            continue
-        kind = cause.cls_name or "Error"
+        data = event.step_failure_data if event in steps else event.job_failure_data
+        error = data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        kind = (error.cls_name if error else None) or "Error"
         if kind == DAGSTER_CHECK_FAILED:
             for check in failed_checks:
                 if check.asset_key.path[-1] == step and check.blocking:
                     yield Failure(step, "check", f"{check.check_name}: {check.description}", 3)
-            continue
-        yield Failure(step, kind, _text(cause.message, kind), _exit_code(kind))
+        else:
+            yield Failure(step, kind, _text(error.message if error else "unknown", kind), _exit_code(kind))
 
 
 def _text(message: str, kind: str) -> str:
