@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.priorities.sites import Sites
 
-__all__ = ["CORRECTION_STATUS", "Correction", "EligibilitySpec", "apply_eligibility", "corrections_from_rows"]
+__all__ = [
+    "CORRECTION_STATUS",
+    "Correction",
+    "EligibilitySpec",
+    "apply_eligibility",
+    "corrections_from_rows",
+    "read_corrections",
+]
 
 CORRECTION_STATUS = {
     "not_vacant": False,

@@ -145,8 +145,9 @@ def choose(model: BenefitModel, items: Candidates, limits: Limits) -> Portfolio:
     for level, area in choice.unmet:
         limits = limits.without(level, area)
     bound = upper_bound(items, limits, own, 0.0, choice.items)
-    shadow = np.maximum(bound.price, 1e-9 * max(float(bound.price.max(initial=0.0)), 1e-300))
-    if not choice.unmet and rule in tries:
+    dearest = float(bound.price.max(initial=0.0))
+    if dearest > 1e-9 * float(own.max(initial=0.0)) and not choice.unmet and rule in tries:
+        shadow = np.maximum(bound.price, 1e-6 * dearest)
         tries["gain per shadow price"] = (shadow, greedy(model, items, limits, own, price=shadow))
         rule = _best(tries)
         price, choice = tries[rule]
