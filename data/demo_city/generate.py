@@ -21,7 +21,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from maker import plan
-from maker.land import make_land
+from maker.land import downtown_point, make_land
 from maker.ledger import Ledger
 from maker.places import City, feet, make_city
 from maker.police import write_police
@@ -61,7 +61,12 @@ def _years(reports: pd.DataFrame, terrain: Terrain) -> dict[str, dict[str, int]]
     year = clean["when"].dt.year
     for each in (2020, *plan.YEARS, 2024):
         mine = clean[year == each]
-        row = {"incidents_published": len(mine), "firearm_published": int(mine.armed.sum())}
+        row = {
+            "incidents_published": len(mine),
+            "offenses_published": len(mine) + int(mine.two_offenses.sum()),
+            "firearm_published": int(mine.armed.sum()),
+            "incidents_taken_back": int(((reports.tag == "reversed") & (reports["when"].dt.year == each)).sum()),
+        }
         if each in plan.YEARS:
             row["incidents_drawn"] = int(terrain.count[each].sum())
             row["incidents_known_at_year_end"] = int((mine.known <= date(each + 1, 1, 1)).sum())
@@ -71,6 +76,7 @@ def _years(reports: pd.DataFrame, terrain: Terrain) -> dict[str, dict[str, int]]
 
 def truth(city: City, terrain: Terrain, reports: pd.DataFrame, ledger: Ledger) -> dict[str, object]:
     """What is true of the city, for tests."""
+    hq = downtown_point()
     return {
         "seed": plan.SEED,
         "crs": plan.CRS,
@@ -105,6 +111,7 @@ def truth(city: City, terrain: Terrain, reports: pd.DataFrame, ledger: Ledger) -
                 zip((row[0] for row in plan.NEIGHBORHOODS), city.poverty.reporting_rate.tolist(), strict=True)
             ),
         },
+        "police_headquarters": {"x": hq.x + plan.CENTER_X, "y": hq.y + plan.CENTER_Y},
         "canaries": sorted(
             [*plan.CANARY_OWNERS, *plan.CANARY_CALLERS, plan.CANARY_RACE, plan.CANARY_SEX, plan.CANARY_AGE]
         ),

@@ -269,7 +269,7 @@ def _bus_stops(land: Land) -> pd.DataFrame:
 
 KINDS = (
     # kind, requests a year, weight of hardship, of its own field, share reported more than once
-    ("illegal_dumping", 820, 0.95, 0.7, 0.35),
+    ("illegal_dumping", 930, 0.95, 0.7, 0.0),
     ("tall_grass_weeds", 560, 1.0, 0.4, 0.9),
     ("street_light_out", 380, 0.0, 0.6, 1.2),
     ("pothole", 500, -0.1, 0.7, 1.3),
@@ -306,6 +306,9 @@ def _requests(lots: Lots, poverty: pd.DataFrame) -> pd.DataFrame:
         things["cx"] += rng.normal(0, 14.0, count)
         things["cy"] += rng.normal(0, 14.0, count)
         things["opened"] = _stamp(rng, _days(rng, date(2021, 1, 2), LAST_DAY, count))
+        if repeats == 0.0:
+            things = _apart(things)
+            count = len(things)
         things["repeat"] = False
         things["thing"] = np.arange(count)
         extra = rng.poisson(repeats * poverty.reporting_rate.to_numpy()[things.hood])
@@ -322,6 +325,19 @@ def _requests(lots: Lots, poverty: pd.DataFrame) -> pd.DataFrame:
     closed = frame.opened.to_numpy() + (rng.gamma(1.2, 9.0, len(frame)) * 1440).astype("timedelta64[m]")
     frame["closed"] = np.where(closed > np.datetime64(LAST_DAY), np.datetime64("NaT"), closed)
     return _settle(frame, digits=6)
+
+
+def _apart(things: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what a rule for repeats (50 m, 30 days) could take for a repeat, so that all ways of counting agree."""
+    things = things.sort_values(["opened", "lot"], kind="stable").reset_index(drop=True)
+    x, y = things.cx.to_numpy(), things.cy.to_numpy()
+    day = things.opened.to_numpy().astype("datetime64[D]").astype(np.int64)
+    kept: list[int] = []
+    for at in range(len(things)):
+        recent = [other for other in kept if day[at] - day[other] <= 32]
+        if not (np.hypot(x[recent] - x[at], y[recent] - y[at]) < 200.0).any():
+            kept.append(at)
+    return things.iloc[kept].reset_index(drop=True)
 
 
 def _not_new_year(when: pd.Series) -> pd.Series:

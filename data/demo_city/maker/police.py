@@ -244,7 +244,7 @@ def _rows(rng: np.random.Generator, land: Land, reports: pd.DataFrame) -> list[d
     """One or several rows for each violent report: further victims, a second offense, exports made twice, reversals."""
     xs, ys = _written_place(rng, reports)
     people = rng.choice([0, 1, 2, 3], len(reports), p=[0.78, 0.15, 0.05, 0.02])
-    second, twice = rng.random(len(reports)) < 0.035, rng.random(len(reports)) < 0.006
+    twice = rng.random(len(reports)) < 0.006
     later = rng.integers(1, 3, len(reports))
     rows: list[dict[str, object]] = []
     for at, report in enumerate(reports.itertuples(index=False)):
@@ -260,7 +260,7 @@ def _rows(rng: np.random.Generator, land: Land, reports: pd.DataFrame) -> list[d
         if report.tag != "clean":
             continue
         rows += [row | {"tag": "further_victim"} for _ in range(int(people[at]))]
-        if second[at] and code != "44022":
+        if report.two_offenses:
             other, text = VIOLENT[6][:2]
             rows.append(row | {"code": other, "description": text, "tag": "second_offense"})
         if twice[at]:
@@ -344,6 +344,8 @@ def write_police(city: City, terrain: Terrain, folder: Path, ledger: Ledger) -> 
     coded = np.concatenate([reports.coded.to_numpy(), np.array([row["coded"] for row in others])])
     numbers = _number(rng, coded, np.concatenate([moments, other_moments]))
     reports["report"] = numbers[: len(reports)]
+    hand_to_hand = reports.kind == len(VIOLENT) - 1
+    reports["two_offenses"] = (reports.tag == "clean") & (rng.random(len(reports)) < 0.035) & ~hand_to_hand
     rows = _rows(rng, land, reports)
     rows += [row | {"report": number} for row, number in zip(others, numbers[len(reports) :], strict=True)]
     by_month: dict[int, list[dict[str, object]]] = {}

@@ -292,9 +292,12 @@ def _gpkg(path: Path, frame: gpd.GeoDataFrame, layer: str, geometry_type: str) -
     """Write a GeoPackage whose bytes don't depend on the clock."""
     path.unlink(missing_ok=True)
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2024-01-16T06:00:00.000Z"})
-    pyogrio.write_dataframe(
-        frame, path, layer=layer, driver="GPKG", geometry_type=geometry_type, dataset_options={"VERSION": "1.3"}
-    )
+    try:
+        pyogrio.write_dataframe(
+            frame, path, layer=layer, driver="GPKG", geometry_type=geometry_type, dataset_options={"VERSION": "1.3"}
+        )
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
 def _liquor(city: City, folder: Path, ledger: Ledger) -> None:
@@ -488,6 +491,8 @@ def _areas(city: City, folder: Path, ledger: Ledger) -> None:
     for name, shapes in boundary_files(city).items():
         _geojson(folder / name, shapes)
         ledger.file(name, ["clean"] * len(shapes))
+    ledger.layer("neighborhoods", ["clean"] * len(areas), reading=READING)
+    ledger.layer("council_districts", ["clean"] * len(districts), reading=READING)
     ledger.file("neighborhoods.geojson", ["clean"] * len(areas))
     ledger.file("council_districts.geojson", ["clean"] * len(districts))
     ledger.file("neighborhood_poverty.csv", ["clean"] * len(poverty_lines), null_values=["-"])
