@@ -1,0 +1,220 @@
+"""The forecast: where incidents are to be expected next, how sure that is, and why.
+
+Each cell's expected incidents are a product that an analyst can read: background (its area and the city's level), one
+multiplier for each risk factor, one for the past around it and one for its own past. The last is the update of a
+gamma(-mixture) prior by Poisson counts, so the rate has an interval, and every cell a chance to be among the top 5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.errors import ModelError
+from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.surface.cascade import cascade
+from rtm_pipeline.surface.history import History
+from rtm_pipeline.surface.seasonal import SeasonalProfile, annual_level
+from rtm_pipeline.surface.spread import Spread
+from rtm_pipeline.surface.tuning import ForecastModel, prior_mean, standardized, tune
+from rtm_pipeline.surface.windows import Features, features_for
+from rtm_pipeline.units import Window
+
+__all__ = ["INTERVAL_LEVEL", "TOP_SHARE", "Forecast", "forecast", "predict"]
+
+INTERVAL_LEVEL = 0.90
+TOP_SHARE = 0.05
+_HORIZON_DAYS = (3, 366)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """What is expected in the horizon, cell by cell, in the unit of the outcome.
+
+    Attributes
+    ----------
+    cutoff : date
+        Nothing known later entered.
+    horizon : Window
+    expected : ndarray of float64, shape (n,)
+        Expected incidents of the horizon. Cells are ranked by it.
+    low, high : ndarray of float64, shape (n,)
+        90 % interval of the cell's rate, in incidents of the horizon. It speaks of the rate, not of the count, and
+        takes the city's total as given.
+    sd : ndarray of float64, shape (n,)
+        Standard deviation of the rate.
+    p_top5 : ndarray of float32, shape (n,)
+        Probability that the cell's rate is among the highest 5 % of cells.
+    contributions : ndarray of float64, shape (n, c)
+        Their product along the row is ``expected``, exactly. ``background`` is in incidents, the others multiply.
+    contribution_names : tuple of str, length c
+        ``background``, each factor, ``past_nearby``, ``past_here``.
+    annual_level : float
+        Incidents a year that the study area is expected to have.
+    horizon_years : float
+        The horizon as a share of an average year, by the season.
+    profile : SeasonalProfile
+    model : ForecastModel
+        The hyper-parameters and how they were chosen.
+    """
+
+    cutoff: date
+    horizon: Window
+    expected: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    p_top5: NDArray[np.float32]
+    contributions: NDArray[np.float64]
+    contribution_names: tuple[str, ...]
+    annual_level: float
+    horizon_years: float
+    profile: SeasonalProfile
+    model: ForecastModel
+
+    @property
+    def uncertainty(self) -> NDArray[np.float64]:
+        """Standard deviation over mean of the rate, shape (n,)."""
+        return np.asarray(self.sd / self.expected)
+
+    @property
+    def hyperparameters(self) -> dict[str, object]:
+        """What was chosen before the cut-off, as plain JSON values."""
+        model = self.model
+        return {
+            "decay_per_year": model.decay,
+            "decay_reason": model.decay_reason,
+            "bandwidths_cells": list(model.ladder),
+            "strengths": list(model.strengths),
+            "powers": list(model.powers),
+            "ridge": model.ridge if model.columns and model.windows else None,
+            "factor_coefficients": dict(
+                zip(model.columns, (model.coefficients + model.corrections).tolist(), strict=True)
+            ),
+            "shape": [float(np.exp(value)) for value in model.prior.log_shape],
+            "shape_power": model.prior.power,
+            "credence": model.prior.credence,
+            "hot_spot_share": float(model.prior.weights[1]) if model.prior.components == 2 else None,
+            "hot_spot_ratio": float(np.exp(model.prior.hot_log_ratio)) if model.prior.components == 2 else None,
+            "training_windows": [[window.start.isoformat(), window.end.isoformat()] for window in model.windows],
+            "annual_level": self.annual_level,
+            "horizon_years": self.horizon_years,
+            "month_profile": list(self.profile.month),
+            "weekday_profile": list(self.profile.weekday),
+            "left_out": [{"factor": factor, "reason": reason} for factor, reason in model.left_out],
+        }
+
+
+def forecast(
+    grid: StudyGrid,
+    history: History,
+    vintages: tuple[Features, ...],
+    cutoff: date,
+    horizon: Window,
+    *,
+    decay: tuple[float, str] | None = None,
+    located_share: Mapping[int, float] | None = None,
+    seed: int = 0,
+) -> Forecast:
+    """Tune on outcomes before the cut-off and forecast the horizon.
+
+    Parameters
+    ----------
+    grid : StudyGrid
+    history : History
+        The outcome's rows as known at the cut-off.
+    vintages : tuple of Features
+        Factors as known at the cut-off and when training windows began (`surface.windows.training_windows`); may be
+        empty.
+    cutoff : date
+    horizon : Window
+        3 days to a year, from the cut-off on.
+    decay : (float, str), optional
+        A decay chosen before (`surface.past.choose_decay`), with its reason.
+    located_share : mapping of int to float, optional
+        Share of each year's rows that have a usable place, relative to what is to be expected.
+    seed : int
+        Of the sampling; the same seed gives the same numbers.
+
+    Raises
+    ------
+    ModelError
+        If any input was known only after the cut-off, or the horizon is not 3 days to a year from it.
+    """
+    model = tune(grid, history, vintages, cutoff, decay=decay, seed=seed)
+    features = features_for(vintages, cutoff)
+    return predict(model, grid, history, features, horizon, located_share=located_share, seed=seed)
+
+
+def predict(
+    model: ForecastModel,
+    grid: StudyGrid,
+    history: History,
+    features: Features | None,
+    horizon: Window,
+    *,
+    located_share: Mapping[int, float] | None = None,
+    seed: int = 0,
+) -> Forecast:
+    """Apply a tuned model to what is known at its cut-off; see `forecast`."""
+    cutoff = model.cutoff
+    _check(grid, history, features, cutoff, horizon)
+    past = history.decayed(cutoff, model.decay)
+    z = standardized(features, model, grid.n_cells)
+    start = prior_mean(grid, z, model.coefficients, past.total)
+    _, logs = cascade(grid, start, past.counts, model.ladder, model.strengths)
+    total_coefficients = model.coefficients + model.corrections
+    around = np.exp(logs @ np.asarray(model.powers))
+    constant = float(start.sum() / np.sum(grid.exposure * np.exp(z @ model.coefficients))) * np.exp(model.intercept)
+    parts = [grid.exposure * constant]
+    names = list(dict.fromkeys(model.factors))
+    for factor in names:
+        mine = np.array([name == factor for name in model.factors])
+        parts.append(np.exp(z[:, mine] @ total_coefficients[mine]))
+    parts.append(around)
+    mean = np.prod(np.stack(parts, axis=1), axis=1)
+    average = max(past.total, 1e-6) / grid.n_cells
+    posterior = model.prior.posterior(mean, past.counts, average)
+    updated = posterior.mean()
+    parts.append(updated / mean)
+    profile = SeasonalProfile.estimate(history, cutoff)
+    level = annual_level(history, cutoff, model.decay, profile, located_share)
+    years = profile.years(horizon)
+    scale = level * years / float(updated.sum())
+    parts[0] = parts[0] * scale
+    contributions = np.stack(parts, axis=1)
+    spread = Spread.of(model.prior, mean, past.counts, average, posterior)
+    tail = (1.0 - INTERVAL_LEVEL) / 2.0
+    return Forecast(
+        cutoff=cutoff,
+        horizon=horizon,
+        expected=np.prod(contributions, axis=1),
+        low=spread.quantile(tail) * scale,
+        high=spread.quantile(1.0 - tail) * scale,
+        sd=posterior.sd() * scale,
+        p_top5=spread.top_probability(TOP_SHARE, seed).astype(np.float32),
+        contributions=contributions,
+        contribution_names=("background", *names, "past_nearby", "past_here"),
+        annual_level=level,
+        horizon_years=years,
+        profile=profile,
+        model=model,
+    )
+
+
+def _check(grid: StudyGrid, history: History, features: Features | None, cutoff: date, horizon: Window) -> None:
+    history.refuse_known_after(cutoff)
+    if features is not None:
+        features.refuse_known_after(cutoff)
+        if features.values.shape[0] != grid.n_cells:
+            raise ModelError(f"Features speak of {features.values.shape[0]} cells; the grid has {grid.n_cells}.")
+    if history.n_cells != grid.n_cells:
+        raise ModelError(f"The history speaks of {history.n_cells} cells; the grid has {grid.n_cells}.")
+    if horizon.start < cutoff:
+        raise ModelError(f"The horizon {horizon} begins before the cut-off {cutoff}; a forecast looks ahead.")
+    if not _HORIZON_DAYS[0] <= horizon.days <= _HORIZON_DAYS[1]:
+        raise ModelError(f"The horizon {horizon} has {horizon.days} days; expected 3 days to a year.")
