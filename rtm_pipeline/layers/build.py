@@ -27,6 +27,8 @@ __all__ = ["build_layer"]
 
 _log = logging.getLogger(__name__)
 REASON = "_reason"
+# Fewer rows with strange coordinates in a layer that may be empty are faults of rows, not of the configuration.
+ROWS_THAT_TELL_A_CRS = 30
 
 
 def build_layer(
@@ -231,10 +233,17 @@ def _check_coverage(spec: LayerSpec, coverage: shapely.Geometry | None) -> None:
 
 
 def _check_not_empty(spec: LayerSpec, counts: LayerCounts, notes: Mapping[str, object]) -> None:
-    """Refuse an empty layer, and any layer whose coordinates are plainly of another CRS than declared."""
-    if counts.kept or (spec.may_be_empty and "coordinates_look_like" not in notes):
+    """Refuse an empty layer; one that may be empty only if its coordinates are plainly of another CRS."""
+    wrong = sum(
+        counts.quarantined.get(fate.reason, 0) for fate in (Fate.IMPLAUSIBLE_LOCATION, Fate.SWAPPED_COORDINATES)
+    )
+    wrong_crs = "coordinates_look_like" in notes and wrong >= ROWS_THAT_TELL_A_CRS
+    if counts.kept or (spec.may_be_empty and not wrong_crs):
         return
     seen = f" The coordinates look like {notes['coordinates_look_like']}." if "coordinates_look_like" in notes else ""
+    if Fate.UNREADABLE_DATE.reason in counts.quarantined and spec.date is not None:
+        shapes = notes.get(f"unreadable_{spec.date.column}")
+        seen += f" Dates in {spec.date.column!r} look like {shapes}, which none of {spec.date.formats} fits."
     raise SchemaError(
         f"Layer {spec.name!r} from source {spec.source!r} is empty: {describe_rows(counts)}.{seen} Check the source, "
         "the filter and the CRS of the layer, or say may_be_empty: true if that is how it is."

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rtm_pipeline.layers.account import Fate, Fates
 from rtm_pipeline.layers.columns import TextColumns
@@ -19,6 +21,7 @@ __all__ = ["EARLIEST", "Timing", "read_timing"]
 
 # 1900-01-01 is what many systems write for "unknown"; feeds hold rows dated there.
 EARLIEST = np.datetime64("1900-01-02", "s")
+MOST_SHAPES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,14 +35,14 @@ class Timing:
     fates : ndarray of int8, shape (n,)
         Why a row's times can't be used; `Fate.KEPT` where they can.
     notes : mapping
-        Counts of what was understood otherwise than written.
+        Counts of what was understood otherwise than written, and the shapes of dates that no format fits.
     """
 
     time: Times
     known_at: Times
     until: Times
     fates: Fates
-    notes: Mapping[str, int]
+    notes: Mapping[str, object]
 
 
 def read_timing(spec: LayerSpec, columns: TextColumns, frame: Frame, fetched_at: datetime) -> Timing:
@@ -53,7 +56,7 @@ def read_timing(spec: LayerSpec, columns: TextColumns, frame: Frame, fetched_at:
     fetched_at : datetime
         When the snapshot was taken; what is dated later than the day after that (local) is an error.
     """
-    notes: dict[str, int] = {}
+    notes: dict[str, object] = {}
     fates = np.full(len(columns), Fate.KEPT, np.int8)
     today = np.datetime64(frame.local_date(fetched_at), "s")
     time: Times = np.full(len(columns), NAT)
@@ -70,13 +73,15 @@ def read_timing(spec: LayerSpec, columns: TextColumns, frame: Frame, fetched_at:
 
 
 def _read(
-    spec: DateSpec, columns: TextColumns, frame: Frame, notes: dict[str, int]
+    spec: DateSpec, columns: TextColumns, frame: Frame, notes: dict[str, object]
 ) -> tuple[Times, np.ndarray, np.ndarray]:
     """Times (n,), and which rows have no date and which an unreadable one."""
     column = columns.distinct(spec.column)
     times: Times = column.spread(read_times(column.values, spec.formats, frame.timezone), NAT).astype("datetime64[s]")
     missing = column.codes < 0
     unreadable = ~missing & np.isnat(times)
+    if unreadable.any():
+        notes[f"unreadable_{spec.column}"] = _shapes_of(column.values.take(pa.array(column.codes[unreadable])))
     if spec.hour is not None:
         hours = columns.distinct(spec.hour)
         seconds = hours.spread(read_hours(hours.values), -1).astype(np.int64)
@@ -86,6 +91,14 @@ def _read(
         times = np.where(known, with_hour, times)
         notes["hour_missing_or_unreadable"] = int(np.count_nonzero(~known & ~missing))
     return times, missing, unreadable
+
+
+def _shapes_of(values: pa.StringArray) -> dict[str, int]:
+    """The most frequent shapes of values, such as ``99/99/9999 99:99 AA``: enough to write a format, no value told."""
+    digits = pc.replace_substring_regex(values, r"\d", "9")
+    shapes = pc.value_counts(pc.utf8_slice_codeunits(pc.replace_substring_regex(digits, r"\pL", "A"), 0, 40))
+    ranked = sorted(shapes.to_pylist(), key=lambda shape: (-shape["counts"], shape["values"]))
+    return {shape["values"]: shape["counts"] for shape in ranked[:MOST_SHAPES_SHOWN]}
 
 
 def _judge_dates(
@@ -107,7 +120,7 @@ def _known_times(
     time: Times,
     today: np.datetime64,
     fates: Fates,
-    notes: dict[str, int],
+    notes: dict[str, object],
 ) -> Times:
     rule = spec.known_at
     happened = end_of_period(time)
@@ -123,7 +136,8 @@ def _known_times(
     else:
         # What has no date of its own is known since the day on which the snapshot was taken.
         known = np.where(np.isnat(time), today, _add(happened, rule.delay))
-    early = known < happened
+    # A date that is not believed says nothing about when a row was known.
+    early = (known < happened) & (fates == Fate.KEPT)
     notes["known_before_it_happened"] = int(np.count_nonzero(early))
     return np.where(early, happened, known)
 
@@ -142,7 +156,7 @@ def _add(times: Times, delay: Duration | None) -> Times:
     return moved
 
 
-def _read_until(spec: DateSpec, columns: TextColumns, frame: Frame, fates: Fates, notes: dict[str, int]) -> Times:
+def _read_until(spec: DateSpec, columns: TextColumns, frame: Frame, fates: Fates, notes: dict[str, object]) -> Times:
     times, _, unreadable = _read(spec, columns, frame, notes)
     if spec.required:
         _set(fates, unreadable, Fate.UNREADABLE_UNTIL)

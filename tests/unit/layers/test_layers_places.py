@@ -114,10 +114,18 @@ def test_a_wrong_crs_is_guessed_and_blocks(
     columns: list[tuple[float, float]],
     looks_like: str,
 ) -> None:
-    table = snapshot({"x": [str(x) for x, _ in columns], "y": [str(y) for _, y in columns]})
+    table = snapshot({"x": [str(x) for x, _ in columns] * 10, "y": [str(y) for _, y in columns] * 10})
     spec = site(geometry=GeometrySpec("xy", ("x", "y"), declared), may_be_empty=True)
-    with pytest.raises(SchemaError, match=rf"3 quarantined .*coordinates look like {looks_like}.*read as {declared}"):
+    with pytest.raises(SchemaError, match=rf"30 quarantined .*coordinates look like {looks_like}.*read as {declared}"):
         read(spec, table)
+
+
+def test_few_strange_rows_do_not_stop_a_layer_that_may_be_empty(read: Read, site: Site, snapshot: Snapshot) -> None:
+    table = snapshot({"x": [str(LON)] * 29, "y": [str(LAT)] * 29})
+    result = read(site(may_be_empty=True), table)
+    assert result.counts.quarantined == {"implausible_location": 29}
+    with pytest.raises(SchemaError, match="coordinates look like degrees"):
+        read(site(may_be_empty=False), table)
 
 
 def test_most_rows_wrong_is_noted(read: Read, site: Site, snapshot: Snapshot) -> None:

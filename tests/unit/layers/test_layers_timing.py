@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rtm_pipeline.errors import SchemaError
 from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.layers.spec import DateSpec, KnownAt, LayerSpec
@@ -50,6 +51,15 @@ def test_reasons_of_dates(dated: Callable[..., LayerResult]) -> None:
         "date_in_future",
     ]
     assert result.quarantine.column("when").to_pylist() == [None, "soon", "1900-01-01", "2020-06-17"]
+
+
+def test_dates_that_no_format_fits_are_shown_by_their_shape(dated: Callable[..., LayerResult]) -> None:
+    when = ["05/10/2017 03:30 PM", "06/11/2017 03:31 AM", "Mai", "2020-01-01"]
+    assert dated({"when": when}, date=DateSpec("when")).notes["unreadable_when"] == {"99/99/9999 99:99 AA": 2, "AAA": 1}
+    with pytest.raises(
+        SchemaError, match=r"Dates in 'when' look like \{'99/99/9999 99:99 AA': 2, .* none of \('iso',\) fits"
+    ):
+        dated({"when": when[:3]}, date=DateSpec("when"), may_be_empty=False)
 
 
 def test_the_fetch_date_is_local(site: Site, snapshot: Snapshot, read: Read) -> None:
