@@ -140,7 +140,8 @@ class GeometrySpec:
 @dataclass(frozen=True, slots=True)
 class DateSpec:
     """When a thing happened (local). ``formats`` are strptime patterns, ``iso``, ``epoch_ms`` or ``epoch_s``; the
-    first that fits a value wins.
+    first that fits a value wins. Text with an offset or ``Z`` is an instant and becomes local time; where a portal
+    writes ``Z`` behind local times, a pattern with a plain ``Z`` (``%Y-%m-%dT%H:%M:%SZ``) reads them as they are.
 
     ``hour`` names a column with the hour of the day where the date column has none: a number from 0 to 23 or a time
     of day (``13:05``, ``01:05 PM``, ``1305``). ``required`` quarantines rows without a usable date; a date after the

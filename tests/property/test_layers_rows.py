@@ -49,12 +49,10 @@ SPEC = LayerSpec(
     keep=("id",),
     may_be_empty=True,
 )
-WITH_KEY = LayerSpec(
-    **{name: getattr(SPEC, name) for name in SPEC.__slots__} | {"reversal": None, "key": ("id",)}  # type: ignore[arg-type]
-)
+WITH_KEY = LayerSpec(**{name: getattr(SPEC, name) for name in SPEC.__slots__} | {"reversal": None, "key": ("id",)})
 
 # Values and what they mean: the oracle below needs no parser of its own.
-PLACES = {
+PLACES: dict[tuple[str | None, str | None], str | None] = {
     ("360000", "4325000"): None,
     ("354700", "4325000"): None,
     ("350000", "4325000"): "outside_study_area",

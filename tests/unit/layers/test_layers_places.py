@@ -205,7 +205,7 @@ def test_frame_refuses_what_is_no_area(frame: Frame) -> None:
     with pytest.raises(GridError, match="empty"):
         Frame("EPSG:26915", 1.0, shapely.Polygon(), 0.0, 1.0, "America/Chicago")
     with pytest.raises(GridError, match="must be a polygon; found LineString"):
-        Frame("EPSG:26915", 1.0, shapely.LineString([(0, 0), (1, 1)]), 0.0, 1.0, "America/Chicago")  # type: ignore[arg-type]
+        Frame("EPSG:26915", 1.0, shapely.LineString([(0, 0), (1, 1)]), 0.0, 1.0, "America/Chicago")
     with pytest.raises(GridError, match="at most the distance within which places are plausible"):
         Frame("EPSG:26915", 1.0, frame.area, 5.0, 1.0, "America/Chicago")
     with pytest.raises(ConfigError, match="'America/Kansas_City' is not a known time zone"):

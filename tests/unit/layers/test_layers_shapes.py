@@ -20,7 +20,7 @@ X, Y = 360000, 4325000
 
 
 def square(x: float = X, y: float = Y, side: float = 100) -> str:
-    return shapely.to_wkt(shapely.box(x, y, x + side, y + side))
+    return str(shapely.to_wkt(shapely.box(x, y, x + side, y + side)))
 
 
 def test_polygons_lines_and_points_together(read: Read, site: Site, snapshot: Snapshot) -> None:
