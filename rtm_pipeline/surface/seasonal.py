@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.surface.history import DAYS_PER_YEAR, History
+from rtm_pipeline.surface.regression import poisson_ridge
 from rtm_pipeline.units import Window
 
 __all__ = ["SeasonalProfile", "annual_level"]
 
 _PSEUDO_EVENTS = 100.0
+_MONTH_SD_INVERSE = 1.0 / 0.15
+_YEAR_SD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,19 @@ class SeasonalProfile:
 
     @classmethod
     def estimate(cls, history: History, cutoff: date) -> SeasonalProfile:
-        """Estimate from rows known at the cut-off; a month or weekday with few rows is drawn to 1.
+        """Estimate from rows known at the cut-off.
 
-        The draw is that of a gamma prior worth 100 incidents spread over the year (or week), so the profile of a
-        small city is flat rather than wild. Months that were never observed are 1.
+        Months and calendar years have an effect each, in a Poisson regression of the monthly counts, so that a trend
+        from year to year does not pass for a season. Effects are drawn to 0 (the months' as by a prior with a
+        standard deviation of 0.15), so the profile of a small city is flat rather than wild. With less than a year
+        on record all months are 1.
         """
         past = history.known_by(cutoff)
-        days = past.days()
-        when = past.time[past.usable()].astype("datetime64[D]")
-        total = when.size
-        weekday = _relative(_weekday(when), _weekday(days), np.ones(days.size), total, 7)
-        month = _relative(_month(when), _month(days), np.asarray(weekday)[_weekday(days)], total, 12)
-        return cls(month, weekday)
+        days, when = past.days(), past.time[past.usable()].astype("datetime64[D]")
+        weekday = _weekdays(when, days)
+        if past.observed.days < DAYS_PER_YEAR - 1 or when.size == 0:
+            return cls(weekday=weekday)
+        return cls(_months(when, days, np.asarray(weekday)[_weekday(days)]), weekday)
 
     def mass(self, window: Window) -> float:
         """Days of ``window``, each weighted by its month and weekday."""
@@ -108,16 +112,37 @@ def annual_level(
     return (float(np.sum(weights)) + 0.5) / exposure
 
 
-def _relative(
-    rows: NDArray[np.int64], days: NDArray[np.int64], weight: NDArray[np.float64], total: int, n: int
-) -> tuple[float, ...]:
-    found = np.bincount(rows, minlength=n)
-    exposure = np.bincount(days, weights=weight, minlength=n)
-    if total == 0 or exposure.sum() == 0:
-        return (1.0,) * n
-    expected = total * exposure / exposure.sum()
-    prior = _PSEUDO_EVENTS / n
+def _weekdays(when: NDArray[np.datetime64], days: NDArray[np.datetime64]) -> tuple[float, ...]:
+    """Rows of each weekday over what its days would lead one to expect, drawn to 1 as by 100 incidents a week."""
+    if when.size == 0:
+        return (1.0,) * 7
+    exposure = np.bincount(_weekday(days), minlength=7)
+    expected = when.size * exposure / exposure.sum()
+    prior = _PSEUDO_EVENTS / 7
+    found = np.bincount(_weekday(when), minlength=7)
     return tuple(float(value) for value in (found + prior) / (expected + prior))
+
+
+def _months(
+    when: NDArray[np.datetime64], days: NDArray[np.datetime64], weight: NDArray[np.float64]
+) -> tuple[float, ...]:
+    first = days[0].astype("datetime64[M]").astype(np.int64)
+    index = days.astype("datetime64[M]").astype(np.int64) - first
+    size = int(index.max()) + 1
+    exposure = np.bincount(index, weights=weight, minlength=size)
+    found = np.bincount(when.astype("datetime64[M]").astype(np.int64) - first, minlength=size)
+    present = np.flatnonzero(exposure > 0)
+    month = (present + first) % 12
+    year = (present + first) // 12
+    by_month = (month[:, None] == np.arange(12)).astype(np.float64)
+    by_year = (year[:, None] == np.unique(year)).astype(np.float64) * (_MONTH_SD_INVERSE * _YEAR_SD)
+    beta = poisson_ridge(
+        np.concatenate([by_month, by_year], axis=1),
+        found[present].astype(np.float64),
+        np.log(exposure[present]),
+        _MONTH_SD_INVERSE**2,
+    )
+    return tuple(float(value) for value in np.exp(beta[1:13]))
 
 
 def _days(window: Window) -> NDArray[np.datetime64]:

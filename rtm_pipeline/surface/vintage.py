@@ -79,9 +79,7 @@ def design_of(
             "Lower max_influence, or leave the layer with the small coverage out."
         )
     blocks = tuple(
-        Block(factor.codes[covered], factor.bits, factor.variables)
-        for factor in factors.values()
-        if factor.variables
+        Block(factor.codes[covered], factor.bits, factor.variables) for factor in factors.values() if factor.variables
     )
     return Design(blocks, counts[covered], grid.exposure[covered]), covered
 
