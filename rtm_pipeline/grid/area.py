@@ -53,9 +53,11 @@ def study_area(geometries: Iterable[bytes | None], source_crs: str, city_crs: st
 
     city = resolve_crs(city_crs)
     polygons = _readable_polygons(geometries)
+    if not np.isfinite(shapely.get_coordinates(polygons)).all():
+        raise GridError("The study area has coordinates that are not numbers. Mend the file of area.source.")
     bounds = shapely.total_bounds(polygons)
     _check_degrees(bounds, source_crs)
-    moved = _transformed(polygons, source_crs, city.code)
+    moved = _transformed(_repaired(polygons), source_crs, city.code)
     area = _polygonal(shapely.union_all(_repaired(moved)))
     if area.is_empty or not area.area > 0:
         raise GridError(
@@ -90,8 +92,6 @@ def _readable_polygons(geometries: Iterable[bytes | None]) -> NDArray[np.object_
 
 
 def _check_degrees(bounds: NDArray[np.float64], source_crs: str) -> None:
-    if not np.isfinite(bounds).all():
-        raise GridError("The study area has coordinates that are not numbers. Mend the file of area.source.")
     if not parse_crs(source_crs, where="CRS of the study area").is_geographic:
         return
     west, south, east, north = (float(bound) for bound in bounds)

@@ -112,6 +112,12 @@ def _add_edges(x, y, start, ring_from, ring_to, first_row, last_row, west, share
     for ring in range(ring_from, ring_to):
         for k in range(start[ring], start[ring + 1] - 1):
             if y[k] == y[k + 1]:
+                row = int(np.floor(y[k]))  # covers nothing itself, but the cells it passes are cut
+                if first_row <= row < last_row and y[k] > row:
+                    for column in range(
+                        int(np.floor(min(x[k], x[k + 1]) - west)), int(np.ceil(max(x[k], x[k + 1]) - west))
+                    ):
+                        touched[row - first_row, column] = True
                 continue
             # d is positive where the inside lies east of the edge: where the boundary runs south.
             if y[k] < y[k + 1]:
