@@ -258,6 +258,7 @@ def _layer(name: str, layer: LayerModel, model: CityModel) -> LayerSpec:
             dict(layer.categories.names),
             layer.categories.other,
             layer.categories.ignore_case,
+            layer.categories.pad,
         )
         if layer.categories
         else None,

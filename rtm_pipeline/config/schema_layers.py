@@ -160,6 +160,8 @@ class CategoriesModel(Strict):
     names: dict[Slug, TextList]
     other: Literal["filtered", "other", "quarantined"] = "filtered"
     ignore_case: bool = True
+    pad: int | None = Field(default=None, ge=1, le=40)
+    """Fill with zeros on the left to this width before looking a value up."""
 
 
 class DefaultGeocodeModel(Strict):
@@ -227,6 +229,9 @@ class LayerModel(Strict):
             raise ValueError("history: assumed needs a reason")
         if self.kind in ("events", "requests") and self.date is None:
             raise ValueError(f"a layer of kind {self.kind} needs a date")
+        wants_xy = "xy" in self.geometry.kinds()
+        if any((spot.x is not None) != wants_xy for spot in self.default_geocodes):
+            raise ValueError("write default_geocodes like the geometry: x, y where it has x, y, else lat, lon")
         stray = set(self.restricted) - set(self.keep)
         if stray:
             raise ValueError(f"restricted names columns that are not in keep: {', '.join(sorted(stray))}")

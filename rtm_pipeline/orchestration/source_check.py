@@ -116,6 +116,6 @@ def _years_text(by_year: Any) -> list[str]:
         lines.append(f"  {year['year']}" + "".join(f"{cell:>18}" for cell in cells))
     lines += [
         "  wanted: pass the filter, reversals aside; unlocated and located: without and with a readable place;",
-        "  standing: without rows that a reversal took back; inside: in the study area; counted: not on a default geocode",
+        "  standing: without rows that a reversal took back; inside: in the study area; counted: on no default geocode",
     ]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,12 @@ from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
 if TYPE_CHECKING:
     from rtm_pipeline.factors import Factor
 
-__all__ = ["VINTAGES", "factor_step", "factor_steps"]
+__all__ = ["BACKTEST", "BACKTEST_ASSUMED", "NIGHTLY", "VINTAGES", "factor_step", "factor_steps"]
 
 VINTAGES = "vintages"
+NIGHTLY = "nightly"
+BACKTEST = "backtest"
+BACKTEST_ASSUMED = "backtest_assumed"
 
 
 def factor_step(factor: str) -> str:
@@ -90,11 +94,13 @@ def _make_factor(context: StepContext, name: str, inputs: Mapping[str, Any]) -> 
     layer: Layer = inputs[layer_step(spec.layer)].layer
     place: Place = inputs[PLACE]
     vintages: RunVintages = inputs[VINTAGES]
+    fit, judge = vintages.nightly.known_at, vintages.backtest.known_at
     pairs = {
-        "nightly": factor_pair(layer, place, spec, vintages.nightly.known_at, vintages.as_of),
-        "backtest": factor_pair(layer, place, spec, vintages.backtest.known_at, vintages.cutoff),
+        NIGHTLY: factor_pair(layer, place, spec, fit, vintages.as_of, assume_history=True),
+        BACKTEST: factor_pair(layer, place, spec, judge, vintages.cutoff, assume_history=False),
+        BACKTEST_ASSUMED: factor_pair(layer, place, spec, judge, vintages.cutoff, assume_history=True),
     }
-    current = pairs["nightly"].apply or pairs["nightly"].fit
+    current = pairs[NIGHTLY].apply
     facts: dict[str, Any] = {
         "left out": "; ".join(f"{key}: {pair.left_out}" for key, pair in pairs.items() if pair.left_out) or "nowhere",
     }
@@ -108,26 +114,27 @@ def _make_factor(context: StepContext, name: str, inputs: Mapping[str, Any]) -> 
     return StepResult(pairs, facts)
 
 
-def factor_pair(layer: Layer, place: Place, spec: FactorSpec, fit_at: date, apply_at: date) -> FactorPair:
+def factor_pair(
+    layer: Layer, place: Place, spec: FactorSpec, fit_at: date, apply_at: date, *, assume_history: bool
+) -> FactorPair:
     """A factor as known when the outcome window began, and as known when the model is applied.
 
-    Cut-offs (mean + 2 SD) and scalings are those of the fit.
+    Cut-offs (mean + 2 SD) and scalings are those of the fit. With ``assume_history`` a layer that was first seen later
+    is taken as if it had always stood, and the pair says so; without it such a factor is left out with the reason.
     """
     from rtm_pipeline import factors
 
-    reason = _unknown(layer, fit_at)
-    if reason:
-        return FactorPair(None, None, reason)
-    fit = factors.at(layer, place.grid, spec, fit_at)
+    unknown = factors.unknown_at(layer, fit_at)
+    if unknown is None and layer.history == "assumed" and not assume_history:
+        unknown = f"its past states are assumed: {layer.history_reason}"
+    if unknown is not None and not assume_history:
+        return FactorPair(None, None, unknown, assumed=False)
+    seen = replace(layer, history="assumed") if unknown is not None else layer
+    fit = factors.at(seen, place.grid, spec, fit_at, assume_history=assume_history)
     if not fit.n_features:
-        return FactorPair(None, None, f"no feature of it was known at {fit_at}")
-    return FactorPair(fit, factors.at(layer, place.grid, spec, apply_at, frozen=fit.cuts), None)
-
-
-def _unknown(layer: Layer, at: date) -> str | None:
-    if layer.earliest_known is not None and layer.earliest_known > at:
-        return f"the layer was first known at {layer.earliest_known}, after {at}"
-    return None
+        return FactorPair(None, None, f"no feature of it was known at {fit_at}", assumed=False)
+    apply = factors.at(seen, place.grid, spec, apply_at, frozen=fit.cuts, assume_history=assume_history)
+    return FactorPair(fit, apply, None, assumed=seen.history == "assumed")
 
 
 def _variable_records(factor: Factor) -> list[dict[str, Any]]:

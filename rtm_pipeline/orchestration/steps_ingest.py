@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 PLACE = "study_area"
-PLAUSIBLE_M = 25_000.0  # farther than this from the study area's bounding box is an error, not a place next door
+PLAUSIBLE_M = 60_000.0  # farther than this from the study area's bounding box is an error, not a place next door
 
 
 def snapshot_step(source: str) -> str:

@@ -11,7 +11,7 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
-from rtm_pipeline.orchestration.steps_factors import VINTAGES, factor_step
+from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
 
@@ -58,14 +58,14 @@ def pairs_of(city: City, inputs: Mapping[str, Any], vintage: str) -> dict[str, F
 
 
 def _fit(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
-    from rtm_pipeline.model.agreement import refit_with_statsmodels
+    from rtm_pipeline.model.refit_check import refit_with_statsmodels
     from rtm_pipeline.surface.vintage import design_of, fit_terrain, outcome_counts
 
     city = context.city
     place: Place = inputs[PLACE]
     vintages: RunVintages = inputs[VINTAGES]
     outcome: LayerResult = inputs[layer_step(city.outcome.layer)]
-    pairs = {name: pair for name, pair in pairs_of(city, inputs, "nightly").items() if pair.fit is not None}
+    pairs = {name: pair for name, pair in pairs_of(city, inputs, NIGHTLY).items() if pair.fit is not None}
     fitted = {name: pair.fit for name, pair in pairs.items() if pair.fit is not None}
     applied = {name: pair.apply for name, pair in pairs.items() if pair.apply is not None}
     counts = outcome_counts(

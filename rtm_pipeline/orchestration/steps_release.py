@@ -11,7 +11,7 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
-from rtm_pipeline.orchestration.steps_factors import VINTAGES, factor_step
+from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
 from rtm_pipeline.orchestration.values import Place, RunVintages
@@ -59,7 +59,7 @@ def release_steps(city: City) -> list[Step]:
             run=_publish,
             group="publication",
             kinds=("geotiff",),
-            description="The release of the night: public and restricted editions, verified, then made current at once.",
+            description="The release: public and restricted editions, verified, then made current in one step.",
         )
     ]
 
@@ -103,7 +103,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
     place: Place = inputs[PLACE]
     vintages: RunVintages = inputs[VINTAGES]
     snapshots = {spec.source: inputs[snapshot_step(spec.source)] for spec in city.layers.values()}
-    pairs = pairs_of(city, inputs, "nightly")
+    pairs = pairs_of(city, inputs, NIGHTLY)
     terrain = inputs[TERRAIN]
     run_id = run_id_of(
         context.as_of,

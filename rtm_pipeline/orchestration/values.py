@@ -91,8 +91,11 @@ class FactorPair:
         As known when the model is applied, with the cut-offs of the fit.
     left_out : str or None
         Why both are None.
+    assumed : bool
+        Whether they rest on a history that is only assumed.
     """
 
     fit: Factor | None
     apply: Factor | None
     left_out: str | None
+    assumed: bool

@@ -37,9 +37,9 @@ def write_release(content: ReleaseContent, folder: Path) -> None:
 
 def model_json(content: ReleaseContent) -> dict[str, Any]:
     """The fitted model, as plain values."""
-    from rtm_pipeline.model.report import model_json as of_fit
+    from rtm_pipeline.model.report import model_report
 
-    return dict(of_fit(content.terrain.fit))
+    return dict(model_report(content.terrain.fit))
 
 
 def ingest_json(content: ReleaseContent) -> dict[str, Any]:

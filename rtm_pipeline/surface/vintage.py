@@ -14,7 +14,7 @@ from rtm_pipeline.grid.blocks import spatial_blocks
 from rtm_pipeline.grid.locate import count
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import Layer
-from rtm_pipeline.layers.vintage import count_unit
+from rtm_pipeline.layers.vintage import as_known, count_unit
 from rtm_pipeline.model.design import Block, Design
 from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.units import Window
@@ -52,17 +52,14 @@ class RiskTerrain:
     counts: NDArray[np.int64]
 
 
-def outcome_counts(
-    layer: Layer, grid: StudyGrid, window: Window, unit: str, known_at: date | None = None
-) -> NDArray[np.int64]:
-    """Incidents (or offences) of a window in each cell, shape (n_cells,).
+def outcome_counts(layer: Layer, grid: StudyGrid, window: Window, unit: str, *, known_at: date) -> NDArray[np.int64]:
+    """Incidents (or offences) of a window in each cell, shape (n_cells,), as they were known at a date.
 
-    ``known_at``: only rows that were known by then (a nightly run may not know yet what is coded later).
+    Rows that were published later are not there yet; rows that a reversal took back later still are.
     """
-    rows = count_unit(layer, window, unit)
-    if known_at is not None:
-        rows &= layer.known_at <= np.datetime64(known_at)
-    return np.asarray(count(grid, layer.x[rows], layer.y[rows]), np.int64)
+    seen = as_known(layer, known_at)
+    rows = count_unit(seen, window, unit, rows=seen.inside)
+    return np.asarray(count(grid, seen.x[rows], seen.y[rows]), np.int64)
 
 
 def design_of(

@@ -1,0 +1,93 @@
+"""Fixtures that several rooms' tests share: the command line in process, trial data, a night of the made city."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO_DATA = ROOT / "data" / "demo_city"
+# Few replicates: what is tested here does not depend on them.
+QUICK = ("--set", "model.bootstrap.refits=50", "--set", "model.bootstrap.selections=4")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the command line answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RTM_DATA_DIR", "RTM_OUTPUT", "RTM_CONFIG_DIR", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def rtm(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Call the command line in this process."""
+
+    def call(*arguments: str | Path) -> Answer:
+        from rtm_pipeline.cli import main
+
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["rtm", *map(str, arguments)])
+        monkeypatch.chdir(ROOT)
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capfd.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trial_data() -> Path:
+    """Folder of the real files of two cities."""
+    folder = Path(os.environ.get("RTM_TRIAL_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "st_louis").is_dir():
+        pytest.skip(f"trial data is not at {folder}; docs/trial_data.md says where to obtain it")
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A finished run of the made city."""
+
+    output: Path
+    release: Path
+    facts: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def demo_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """One whole night of the made city as its configuration says, promoted; run once for all tests."""
+    import subprocess
+
+    output = tmp_path_factory.mktemp("night") / "output"
+    command = [sys.executable, "-m", "rtm_pipeline", "run", "demo_city"]
+    command += ["--data-dir", str(DEMO_DATA), "--output", str(output), "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    return Night(output, Path(facts["release"]), facts)
