@@ -12,62 +12,61 @@ from rtm_pipeline.errors import ModelError
 from rtm_pipeline.factors.spec import Variable
 from rtm_pipeline.model.design import Block, Design
 
-__all__ = ["Candidates", "StateLayer", "candidates_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class StateLayer:
-    """Candidates that share a code, recoded to the states that they tell apart.
-
-    Attributes
-    ----------
-    codes : ndarray of uint8 or uint16, shape (n,)
-        State of each cell.
-    bits : ndarray of uint8, shape (n_states, m)
-        0 or 1 of each candidate in each state.
-    columns : ndarray of int64, shape (m,)
-        Which candidates they are.
-    """
-
-    codes: NDArray[np.uint8] | NDArray[np.uint16]
-    bits: NDArray[np.uint8]
-    columns: NDArray[np.int64]
+__all__ = ["Candidates", "candidates_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Variables to choose from, sorted by name.
+    """Variables to choose from, sorted by name, recoded to the states that they tell apart.
+
+    A layer is what is left of a block of the design. States are numbered through all layers.
 
     Attributes
     ----------
     variables : tuple of Variable, length n_candidates
     factor : ndarray of int64, shape (n_candidates,)
         Equal numbers: the same risk factor.
-    layers : tuple of StateLayer
+    codes : ndarray of uint8 or uint16, shape (n_layers, n)
+        State of each cell within the layer.
+    offsets : ndarray of int64, shape (n_layers + 1,)
+        First state of each layer.
+    bits : ndarray of uint8, shape (n_states, width)
+        0 or 1 of the layer's candidates in each state; unused columns are 0.
+    columns : ndarray of int64, shape (n_layers, width)
+        Which candidates a layer's columns are, ascending; -1 where unused.
+    widths : ndarray of int64, shape (n_layers,)
+        Number of candidates of each layer.
     """
 
     variables: tuple[Variable, ...]
     factor: NDArray[np.int64]
-    layers: tuple[StateLayer, ...]
+    codes: NDArray[np.uint8] | NDArray[np.uint16]
+    offsets: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+    columns: NDArray[np.int64]
+    widths: NDArray[np.int64]
 
     @property
     def size(self) -> int:
         """Number of candidates."""
         return len(self.variables)
 
+    @property
+    def n_states(self) -> int:
+        """Number of states of all layers."""
+        return int(self.offsets[-1])
+
     def column(self, candidate: int) -> NDArray[np.uint8]:
         """0/1 values of a candidate, uint8, shape (n,)."""
-        layer, position = self.locate(candidate)
-        values: NDArray[np.uint8] = layer.bits[:, position][layer.codes]
+        layer, position = np.argwhere(self.columns == candidate)[0]
+        of_state = np.ascontiguousarray(self.bits[self.offsets[layer] : self.offsets[layer + 1], position])
+        values: NDArray[np.uint8] = of_state[self.codes[layer]]
         return values
 
-    def locate(self, candidate: int) -> tuple[StateLayer, int]:
-        """The layer of a candidate and its position there."""
-        for layer in self.layers:
-            at = np.flatnonzero(layer.columns == candidate)
-            if at.size:
-                return layer, int(at[0])
-        raise IndexError(candidate)
+    def layers_of(self, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Layers with at least one of the wanted candidates (bool, shape (n_candidates,))."""
+        used = (np.append(wanted, False)[self.columns]).any(axis=1)
+        return np.flatnonzero(used).astype(np.int64)
 
 
 def candidates_of(design: Design, names: Collection[str] | None = None) -> Candidates:
@@ -88,31 +87,50 @@ def candidates_of(design: Design, names: Collection[str] | None = None) -> Candi
     ModelError
         If the design lacks one of the names.
     """
-    wanted = {variable.name for variable in design.variables} if names is None else set(names)
-    missing = wanted - {variable.name for variable in design.variables}
-    if missing:
-        raise ModelError(
-            f"The design has no variable named {', '.join(sorted(missing)[:5])} ({len(missing)} missing of "
-            f"{len(wanted)} asked for). Score with a design made by the same factors as the fit."
-        )
-    variables = tuple(sorted((v for v in design.variables if v.name in wanted), key=lambda v: v.name))
+    variables = chosen_variables(design, names)
     position = {variable.name: i for i, variable in enumerate(variables)}
     factors = {name: i for i, name in enumerate(sorted({v.factor for v in variables}))}
     layers = [layer for block in design.blocks if (layer := _layer(block, position)) is not None]
-    layers.sort(key=lambda layer: int(layer.columns[0]))
-    return Candidates(variables, np.array([factors[v.factor] for v in variables], np.int64), tuple(layers))
+    layers.sort(key=lambda layer: int(layer[0][0]))
+    width = max((columns.size for columns, _, _ in layers), default=0)
+    offsets = np.append(0, np.cumsum([len(bits) for _, bits, _ in layers])).astype(np.int64)
+    many = any(len(bits) > 256 for _, bits, _ in layers)
+    codes = np.empty((len(layers), design.n_cells), np.uint16 if many else np.uint8)
+    bits = np.zeros((int(offsets[-1]), width), np.uint8)
+    columns = np.full((len(layers), width), -1, np.int64)
+    for number, (columns_here, bits_here, codes_here) in enumerate(layers):
+        codes[number] = codes_here
+        bits[offsets[number] : offsets[number + 1], : columns_here.size] = bits_here
+        columns[number, : columns_here.size] = columns_here
+    factor = np.array([factors[v.factor] for v in variables], np.int64)
+    return Candidates(variables, factor, codes, offsets, bits, columns, (columns >= 0).sum(axis=1))
 
 
-def _layer(block: Block, position: dict[str, int]) -> StateLayer | None:
+def chosen_variables(design: Design, names: Collection[str] | None) -> tuple[Variable, ...]:
+    """Variables of a design by name, sorted by name; ModelError if it lacks one."""
+    wanted = {variable.name for variable in design.variables} if names is None else set(names)
+    chosen = tuple(sorted((v for v in design.variables if v.name in wanted), key=lambda v: v.name))
+    missing = sorted(wanted - {variable.name for variable in chosen})
+    if missing:
+        raise ModelError(
+            f"The design has no variable named {', '.join(missing[:5])} ({len(missing)} missing of {len(wanted)} "
+            "asked for). Score with a design made by the same factors as the fit."
+        )
+    return chosen
+
+
+def _layer(
+    block: Block, position: dict[str, int]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8] | NDArray[np.uint16]] | None:
+    """Candidates, bits and codes of what is wanted of a block, with as few states as they tell apart."""
     pairs = sorted((position[v.name], i) for i, v in enumerate(block.variables) if v.name in position)
     if not pairs:
         return None
     columns = np.array([candidate for candidate, _ in pairs], np.int64)
     bits = np.ascontiguousarray(block.bits[:, [i for _, i in pairs]], np.uint8)
     if len(pairs) == len(block.variables):
-        return StateLayer(block.codes, bits, columns)
+        return columns, bits, block.codes
     states, state_of = np.unique(bits, axis=0, return_inverse=True)
-    states = np.ascontiguousarray(states)
     if len(states) <= 256:
-        return StateLayer(state_of.astype(np.uint8)[block.codes], states, columns)
-    return StateLayer(state_of.astype(np.uint16)[block.codes], states, columns)
+        return columns, states, state_of.astype(np.uint8)[block.codes]
+    return columns, states, state_of.astype(np.uint16)[block.codes]

@@ -42,7 +42,9 @@ class Cells:
     tail_too_long : bool
         Whether counts are so large that NB1 is refused.
     log_factorials : float
-        Weighted sum of log y!.
+        Sum of log y!, with weights.
+    n_cells, n_events : int
+        Cells and incidents, counted with weights.
     weights : ndarray of int64, shape (n,), optional
         How often each cell counts (a bootstrap replicate); None: once.
     """
@@ -59,17 +61,9 @@ class Cells:
     tail_class: NDArray[np.int64]
     tail_too_long: bool
     log_factorials: float
+    n_cells: int
+    n_events: int
     weights: NDArray[np.int64] | None = None
-
-    @property
-    def n_cells(self) -> int:
-        """Number of cells, counted with their weights."""
-        return int(self.counts.size if self.weights is None else self.weights.sum())
-
-    @property
-    def n_events(self) -> int:
-        """Number of incidents, counted with the weights."""
-        return int(self.times(self.events, self.counts[self.events]).sum())
 
     def times(self, cells: NDArray[np.int64], values: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """``values`` (default 1) of the listed ``cells`` times their weights, int64."""
@@ -91,6 +85,8 @@ class Cells:
             tail_step=self.tail_step[tail],
             tail_class=self.tail_class[tail],
             log_factorials=_log_factorials(self.counts[kept], times[kept]),
+            n_cells=int(times.sum()),
+            n_events=int((self.counts[kept] * times[kept]).sum()),
             weights=times,
         )
 
@@ -136,6 +132,8 @@ def cells_of(design: Design) -> Cells:
         tail_class=class_of[tail],
         tail_too_long=too_long,
         log_factorials=_log_factorials(counts[events], np.ones(events.size, np.int64)),
+        n_cells=counts.size,
+        n_events=int(counts.sum()),
     )
 
 

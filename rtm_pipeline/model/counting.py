@@ -1,6 +1,7 @@
 """Counting cells by pattern and state, compiled: the one thing in selection whose cost grows with the cells.
 
-This module imports numba; import it inside functions, not at the head of modules on a start-up path.
+Layers write to columns and rows of their own, so a list of layers can be cut anywhere between threads and the sums
+keep their order. This module imports numba; import it inside functions, not at the head of modules on a start-up path.
 """
 
 # mypy: disable-error-code="untyped-decorator, no-untyped-def"
@@ -9,40 +10,59 @@ from __future__ import annotations
 
 from numba import njit
 
-__all__ = ["count_all", "count_listed", "expand"]
+__all__ = ["count_all", "count_listed", "expand", "scatter"]
 
 
 @njit(cache=True, nogil=True)
-def count_all(codes, weights, out):
-    """Add each cell's weight (1 where ``weights`` is empty) to ``out[0, state]``."""
-    if weights.size:
-        for i in range(codes.size):
-            out[0, codes[i]] += weights[i]
-    else:
-        for i in range(codes.size):
-            out[0, codes[i]] += 1
+def count_all(codes, offsets, layers, weights, out):
+    """Add the weight of every cell (1 where ``weights`` is empty) to ``out[0, state]`` for the given layers."""
+    for layer in layers:
+        first = offsets[layer]
+        if weights.size:
+            for i in range(codes.shape[1]):
+                out[0, first + codes[layer, i]] += weights[i]
+        else:
+            for i in range(codes.shape[1]):
+                out[0, first + codes[layer, i]] += 1
 
 
 @njit(cache=True, nogil=True)
-def count_listed(codes, cells, group, values, out):
+def count_listed(codes, offsets, layers, cells, group, values, out):
     """Add ``values[i]`` (1 where empty) of the i-th listed cell to ``out[group[i], state]``, in the order listed."""
-    if values.size:
-        for i in range(cells.size):
-            out[group[i], codes[cells[i]]] += values[i]
-    else:
-        for i in range(cells.size):
-            out[group[i], codes[cells[i]]] += 1
+    for layer in layers:
+        first = offsets[layer]
+        if values.size:
+            for i in range(cells.size):
+                out[group[i], first + codes[layer, cells[i]]] += values[i]
+        else:
+            for i in range(cells.size):
+                out[group[i], first + codes[layer, cells[i]]] += 1
 
 
 @njit(cache=True, nogil=True)
-def expand(table, bits, columns, on, off):
-    """Sums by column: add ``table[row, state]`` to ``on[column, row]`` where the state's bit is 1, else to ``off``."""
-    for r in range(table.shape[0]):
-        for s in range(table.shape[1]):
-            value = table[r, s]
-            if value != 0:
-                for c in range(columns.size):
-                    if bits[s, c]:
-                        on[columns[c], r] += value
-                    else:
-                        off[columns[c], r] += value
+def expand(table, offsets, bits, columns, widths, layers, on, off):
+    """Add ``table[row, state]`` to ``on[column, row]`` where the bit is 1, else to ``off`` (unless empty)."""
+    for layer in layers:
+        for r in range(table.shape[0]):
+            for s in range(offsets[layer], offsets[layer + 1]):
+                value = table[r, s]
+                if value != 0:
+                    for c in range(widths[layer]):
+                        if bits[s, c]:
+                            on[columns[layer, c], r] += value
+                        elif off.size:
+                            off[columns[layer, c], r] += value
+
+
+@njit(cache=True, nogil=True)
+def scatter(codes, offsets, bits, columns, widths, layers, cells, group, values, on, off):
+    """The same straight from listed cells: add ``values[i]`` to ``on`` (and ``off``, unless empty) at ``group[i]``."""
+    for layer in layers:
+        first = offsets[layer]
+        for i in range(cells.size):
+            s = first + codes[layer, cells[i]]
+            for c in range(widths[layer]):
+                if bits[s, c]:
+                    on[columns[layer, c], group[i]] += values[i]
+                elif off.size:
+                    off[columns[layer, c], group[i]] += values[i]

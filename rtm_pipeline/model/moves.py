@@ -11,7 +11,7 @@ from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import Candidates
 from rtm_pipeline.model.cells import Cells
 from rtm_pipeline.model.families import Family, FamilyFit, fit_family
-from rtm_pipeline.model.patterns import Patterns, add_term, drop_term, null_patterns
+from rtm_pipeline.model.patterns import Patterns, add_term, drop_term
 from rtm_pipeline.model.separation import SUSPICIOUS, estimate_exists
 from rtm_pipeline.model.sufficient import Rows, Splits, rows_of, splits_of, without_term
 from rtm_pipeline.model.workers import in_order, slices
@@ -104,9 +104,8 @@ class Move:
     phi: float
 
 
-def null_model(problem: Problem) -> Model:
-    """The model without terms."""
-    patterns = null_patterns(problem.cells, problem.candidates, threads=problem.threads)
+def null_model(problem: Problem, patterns: Patterns) -> Model:
+    """The model without terms; ``patterns`` are those without terms."""
     return _model(problem, patterns, None, None)
 
 
@@ -162,7 +161,7 @@ def additions(problem: Problem, model: Model) -> tuple[list[Move], list[DroppedV
     free = problem.usable & ~np.isin(factor, factor[list(model.patterns.terms)])
     if not free.any():
         return [], [], 0
-    splits = splits_of(model.rows, problem.cells, model.patterns, problem.candidates, free)
+    splits = splits_of(model.rows, problem.cells, model.patterns, problem.candidates, free, threads=problem.threads)
     search = _AdditionSearch(problem, model, splits, [], [])
     todo = np.flatnonzero(free)
     if problem.prune and problem.family.kind == 0:

@@ -14,15 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import Candidates
 from rtm_pipeline.model.cells import Cells
 from rtm_pipeline.model.families import Family, FamilyFit
 from rtm_pipeline.model.moves import TIE, DroppedVariable, Problem, additions, after, null_model, removals
-from rtm_pipeline.model.patterns import null_patterns
+from rtm_pipeline.model.patterns import Patterns, null_patterns
+from rtm_pipeline.model.sufficient import add_listed
 
-__all__ = ["SIGNS", "DroppedVariable", "Selection", "Step", "select"]
+__all__ = ["SIGNS", "DroppedVariable", "Selection", "Step", "select", "usable_candidates"]
 
 SIGNS = {"aggravating": 1, "protective": -1, "both": 0}
 
@@ -110,9 +112,10 @@ def select(
         raise ModelError(f"There is no direction {direction!r}; choose one of {', '.join(SIGNS)}.")
     if cells.n_events == 0:
         raise ModelError("There are no incidents in any cell, so there is nothing to explain.")
-    usable, hopeless = _usable(cells, candidates)
+    null = null_patterns(cells, candidates, threads=threads)
+    usable, hopeless = usable_candidates(cells, candidates, null)
     problem = Problem(cells, candidates, usable, family, SIGNS[direction], prune, threads)
-    model = null_model(problem)
+    model = null_model(problem, null)
     steps = [Step("start", None, model.fit.log_likelihood, model.fit.bic)]
     n_fits = 1
     while True:
@@ -131,24 +134,45 @@ def select(
     return Selection(family, terms, model.fit, tuple(steps), (*hopeless, *dropped), n_fits)
 
 
-def _usable(cells: Cells, candidates: Candidates) -> tuple[np.ndarray, tuple[DroppedVariable, ...]]:
-    """Which candidates vary and have incidents on both sides, and why the others can't enter."""
-    usable = np.ones(candidates.size, bool)
-    dropped = []
-    counts = cells.times(cells.events, cells.counts[cells.events])
-    total = cells.n_events
-    sizes = null_patterns(cells, candidates).modal
-    for layer, modal in zip(candidates.layers, sizes, strict=True):
-        states = len(layer.bits)
-        border = np.bincount(layer.codes[cells.partial], cells.times(cells.partial), states)
-        on = (modal[0] + border) @ layer.bits
-        inside = np.bincount(layer.codes[cells.events], counts, states) @ layer.bits
-        for candidate, size, events in zip(layer.columns.tolist(), on, inside, strict=True):
-            reason = _reason(int(size), cells.n_cells, int(events), total)
-            if reason:
-                usable[candidate] = False
-                dropped.append(DroppedVariable(candidates.variables[candidate].name, reason))
-    return usable, tuple(sorted(dropped, key=lambda item: item.variable))
+def usable_candidates(
+    cells: Cells, candidates: Candidates, null: Patterns
+) -> tuple[NDArray[np.bool_], tuple[DroppedVariable, ...]]:
+    """Which candidates vary and have incidents on both sides, and why the others can't enter.
+
+    Parameters
+    ----------
+    cells : Cells
+    candidates : Candidates
+    null : Patterns
+        Of the model without terms.
+
+    Returns
+    -------
+    usable : ndarray of bool, shape (n_candidates,)
+    dropped : tuple of DroppedVariable
+        Sorted by name.
+    """
+    from rtm_pipeline.model.counting import expand
+
+    on, off = np.zeros((candidates.size, 1)), np.zeros((candidates.size, 1))
+    layers, nowhere = np.arange(len(candidates.widths)), np.zeros((0, 0))
+    coding = (candidates.offsets, candidates.bits, candidates.columns, candidates.widths, layers)
+    expand(null.modal, *coding, on, off)
+    border, here = cells.times(cells.partial).astype(float), np.zeros(cells.partial.size, np.int64)
+    add_listed(candidates, layers, cells.partial, here, border, on, nowhere)
+    inside = np.zeros((candidates.size, 1))
+    counts, here = cells.times(cells.events, cells.counts[cells.events]).astype(float), np.zeros_like(cells.events)
+    add_listed(candidates, layers, cells.events, here, counts, inside, nowhere)
+    reasons = [
+        _reason(int(size), cells.n_cells, int(events), cells.n_events)
+        for size, events in zip(on[:, 0], inside[:, 0], strict=True)
+    ]
+    dropped = tuple(
+        DroppedVariable(variable.name, reason)
+        for variable, reason in zip(candidates.variables, reasons, strict=True)
+        if reason
+    )
+    return np.array([reason is None for reason in reasons], bool), dropped
 
 
 def _reason(size: int, n_cells: int, events: int, total: int) -> str | None:

@@ -17,11 +17,14 @@ from rtm_pipeline.model.candidates import Candidates
 from rtm_pipeline.model.cells import Cells, require_tail
 from rtm_pipeline.model.families import Family
 from rtm_pipeline.model.patterns import Patterns
+from rtm_pipeline.model.workers import in_order, shares
 
 if TYPE_CHECKING:
     from rtm_pipeline.model.newton import RowArrays
 
 __all__ = ["Rows", "Splits", "rows_of", "splits_of", "without_term"]
+
+_SMALL_SPLIT = 3_000_000  # additions below which threads cost more than they save
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,6 @@ def rows_of(family: Family, cells: Cells, patterns: Patterns) -> Rows:
     partial_row = patterns.of_cell[cells.partial].astype(np.int64)
     row_of_cell = patterns.of_cell
     row_pattern = np.arange(n_patterns)
-    modal = patterns.modal[0].sum(axis=1) if patterns.modal else _modal_cells(cells, patterns)
     scale = np.ones(n_patterns)
     if family.name == "nb2":
         classes = cells.class_exposure.size
@@ -122,10 +124,10 @@ def rows_of(family: Family, cells: Cells, patterns: Patterns) -> Rows:
         row_of_cell[cells.partial] = partial_row
         row_pattern = np.append(row_pattern, groups // classes)
         scale = np.append(np.full(n_patterns, cells.modal_exposure), cells.class_exposure[groups % classes])
-        size = np.append(modal, np.bincount(index, cells.times(cells.partial), groups.size)).astype(float)
+        size = np.append(patterns.cells, np.bincount(index, cells.times(cells.partial), groups.size)).astype(float)
     else:
         border = cells.times(cells.partial) * cells.exposure[cells.partial]
-        size = cells.modal_exposure * modal + np.bincount(partial_row, border, n_patterns)
+        size = cells.modal_exposure * patterns.cells + np.bincount(partial_row, border, n_patterns)
     event_row = row_of_cell[cells.events].astype(np.int64)
     nb1 = family.name == "nb1"
     event_value = cells.times(cells.events, None if nb1 else cells.counts[cells.events])
@@ -151,13 +153,6 @@ def rows_of(family: Family, cells: Cells, patterns: Patterns) -> Rows:
     )
     constant = float(event_value @ np.log(cells.exposure[cells.events])) - cells.log_factorials
     return Rows(family, arrays, bits, partial_row, event_row, event_value, entry, constant)
-
-
-def _modal_cells(cells: Cells, patterns: Patterns) -> NDArray[np.int64]:
-    whole = np.ones(cells.counts.size, bool)
-    whole[cells.partial] = False
-    listed = np.flatnonzero(whole)
-    return np.bincount(patterns.of_cell[listed], cells.times(listed), len(patterns.bits)).astype(np.int64)
 
 
 def _no_tail(
@@ -201,7 +196,15 @@ def without_term(rows: Rows, position: int) -> RowArrays:
     return rows.arrays._replace(start=start, active=active)
 
 
-def splits_of(rows: Rows, cells: Cells, patterns: Patterns, candidates: Candidates, free: NDArray[np.bool_]) -> Splits:
+def splits_of(
+    rows: Rows,
+    cells: Cells,
+    patterns: Patterns,
+    candidates: Candidates,
+    free: NDArray[np.bool_],
+    *,
+    threads: int = 1,
+) -> Splits:
     """Split the rows by every candidate.
 
     Parameters
@@ -212,40 +215,81 @@ def splits_of(rows: Rows, cells: Cells, patterns: Patterns, candidates: Candidat
     candidates : Candidates
     free : ndarray of bool, shape (n_candidates,)
         Which candidates matter; layers without any are left out (zeros).
+    threads : int
+        The result does not depend on it.
 
     Returns
     -------
     Splits
     """
-    from rtm_pipeline.model.counting import count_listed, expand
+    from rtm_pipeline.model.counting import expand
 
     n, n_rows, n_entries = candidates.size, rows.arrays.size.size, rows.arrays.tail_cells.size
-    n_patterns = len(patterns.bits)
-    out = Splits(
-        np.zeros((n, n_rows)), np.zeros((n, n_rows)), np.zeros((n, n_rows)), np.zeros((n, n_entries)), np.zeros(n)
-    )
+    size0, size1 = np.zeros((n, n_rows)), np.zeros((n, n_rows))
+    linear1, tail1, nowhere = np.zeros((n, n_rows)), np.zeros((n, n_entries)), np.zeros((0, 0))
     nb2 = rows.family.name == "nb2"
-    unit = 1.0 if nb2 else cells.modal_exposure
-    border = cells.times(cells.partial) * (1.0 if nb2 else cells.exposure[cells.partial])
-    tail_times = cells.times(cells.tail) if n_entries else np.zeros(0, np.int64)
-    counts = cells.times(cells.events, cells.counts[cells.events])
-    for layer, modal in zip(candidates.layers, patterns.modal, strict=True):
-        if not free[layer.columns].any():
-            continue
-        on = layer.bits.astype(float)
-        out.size1[layer.columns, :n_patterns] = unit * (modal @ on).T
-        out.size0[layer.columns, :n_patterns] = unit * (modal @ (1.0 - on)).T
-        states = len(layer.bits)
-        if cells.partial.size:
-            table = np.zeros((n_rows, states))
-            count_listed(layer.codes, cells.partial, rows.partial_row, border, table)
-            expand(table, layer.bits, layer.columns, out.size1, out.size0)
-        linear = np.zeros((n_rows, states), np.int64)
-        count_listed(layer.codes, cells.events, rows.event_row, rows.event_value, linear)
-        out.linear1[layer.columns] = (linear @ on).T
-        if n_entries:
-            tail = np.zeros((n_entries, states), np.int64)
-            count_listed(layer.codes, cells.tail, rows.tail_entry, tail_times, tail)
-            out.tail1[layer.columns] = (tail @ on).T
-        out.events1[layer.columns] = np.bincount(layer.codes[cells.events], counts, states) @ on
-    return out
+    border = cells.times(cells.partial).astype(np.float64)
+    if not nb2:
+        border *= cells.exposure[cells.partial]
+    tail = cells.tail if n_entries else cells.tail[:0]
+    times = cells.times(tail).astype(float)
+    event_value = rows.event_value.astype(float)
+
+    def split(layers: NDArray[np.int64]) -> None:
+        expand(
+            patterns.modal,
+            candidates.offsets,
+            candidates.bits,
+            candidates.columns,
+            candidates.widths,
+            layers,
+            size1,
+            size0,
+        )
+        if not nb2:
+            mine = candidates.columns[layers]
+            mine = mine[mine >= 0]
+            size0[mine] *= cells.modal_exposure
+            size1[mine] *= cells.modal_exposure
+        add_listed(candidates, layers, cells.partial, rows.partial_row, border, size1, size0)
+        add_listed(candidates, layers, cells.events, rows.event_row, event_value, linear1, nowhere)
+        add_listed(candidates, layers, tail, rows.tail_entry, times, tail1, nowhere)
+
+    layers = candidates.layers_of(free)
+    work = n_rows * candidates.n_states + (cells.events.size + tail.size + cells.partial.size) * layers.size
+    in_order(split, shares(layers, threads if work > _SMALL_SPLIT else 1), threads=threads)
+    # a cell with count y is once in linear and y - 1 times in the tail (NB1)
+    return Splits(size0, size1, linear1, tail1, linear1.sum(axis=1) + tail1.sum(axis=1))
+
+
+def add_listed(
+    candidates: Candidates,
+    layers: NDArray[np.int64],
+    listed: NDArray[np.int64],
+    group: NDArray[np.int64],
+    values: NDArray[np.float64],
+    on: NDArray[np.float64],
+    off: NDArray[np.float64],
+) -> None:
+    """Add the values of listed cells to ``on[candidate, group]`` where the candidate is 1, else to ``off``.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    layers : ndarray of int64
+        Layers to do.
+    listed, group : ndarray of int64, shape (n_listed,)
+        Cells and where they go.
+    values : ndarray of float64, shape (n_listed,)
+    on, off : ndarray of float64, shape (n_candidates, n_groups)
+        Added to in place; ``off`` may be empty.
+    """
+    from rtm_pipeline.model.counting import count_listed, expand, scatter
+
+    coding = (candidates.offsets, candidates.bits, candidates.columns, candidates.widths, layers)
+    if off.size == 0 and on.shape[1] * candidates.n_states < 2 * listed.size * layers.size:
+        table = np.zeros((on.shape[1], candidates.n_states))  # whole numbers, so the order of adding is free
+        count_listed(candidates.codes, candidates.offsets, layers, listed, group, values, table)
+        expand(table, *coding, on, off)
+    else:
+        scatter(candidates.codes, *coding, listed, group, values, on, off)

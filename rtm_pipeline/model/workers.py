@@ -8,7 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TypeVar
 
-__all__ = ["available_threads", "in_order", "slices"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["available_threads", "in_order", "shares", "slices"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,6 +30,11 @@ def in_order(work: Callable[[T], R], items: Sequence[T], *, threads: int) -> lis
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(threads, len(items))) as pool:
         return list(pool.map(work, items))
+
+
+def shares(items: NDArray[np.int64], threads: int) -> list[NDArray[np.int64]]:
+    """Cut an array into about four parts a thread."""
+    return [items[first:stop] for first, stop in slices(items.size, threads)]
 
 
 def slices(n: int, threads: int) -> list[tuple[int, int]]:

@@ -1,0 +1,145 @@
+"""Selection repeated on resampled spatial blocks: how often each variable is chosen, intervals that allow for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.errors import ModelError
+from rtm_pipeline.model.bootstrap import units_of_blocks
+from rtm_pipeline.model.candidates import candidates_of
+from rtm_pipeline.model.cells import cells_of
+from rtm_pipeline.model.design import Design
+from rtm_pipeline.model.families import Family
+from rtm_pipeline.model.selection import select
+from rtm_pipeline.model.workers import available_threads, in_order
+
+__all__ = ["Rescreen", "SelectionBootstrap", "selection_bootstrap"]
+
+logger = logging.getLogger(__name__)
+
+Rescreen = Callable[[NDArray[np.integer], NDArray[np.int64]], NDArray[np.bool_]]
+"""Screening at the chosen penalty: from how often each replicate draws each unit, shape (replicates, n_units), and the
+unit of each cell, to whether each replicate keeps each variable of the design, shape (replicates, n_variables)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionBootstrap:
+    """What each replicate selected.
+
+    Attributes
+    ----------
+    selected : tuple of tuple of (str, float)
+        Variables and coefficients of each replicate that could be fitted.
+    level : float
+        Of the intervals.
+    unit : str
+        What was drawn: ``blocks`` or ``cells``.
+    n_units : int
+    n_failed : int
+        Replicates without a model (no incidents drawn, no convergence).
+    """
+
+    selected: tuple[tuple[tuple[str, float], ...], ...]
+    level: float
+    unit: str
+    n_units: int
+    n_failed: int
+
+    def frequency(self, variable: str) -> float:
+        """Share of the replicates that select a variable."""
+        return float(np.mean([any(name == variable for name, _ in terms) for terms in self.selected]))
+
+    def frequencies(self) -> dict[str, float]:
+        """Share of the replicates for every variable that any selects, the most frequent first."""
+        names = {name for terms in self.selected for name, _ in terms}
+        shares = {name: self.frequency(name) for name in names}
+        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+    def interval(self, variable: str) -> tuple[float, float]:
+        """Percentile interval of the RRV of a variable; a replicate without it contributes 1."""
+        coefficients = [dict(terms).get(variable, 0.0) for terms in self.selected]
+        tail = (1.0 - self.level) / 2.0
+        low, high = np.exp(np.quantile(coefficients, [tail, 1.0 - tail]))
+        return float(low), float(high)
+
+
+def selection_bootstrap(
+    design: Design,
+    family: Family,
+    direction: str,
+    block_id: NDArray[np.integer] | None,
+    *,
+    replicates: int,
+    level: float,
+    seed: np.random.SeedSequence,
+    rescreen: Rescreen | None = None,
+    threads: int | None = None,
+) -> SelectionBootstrap:
+    """Repeat screening and selection on resampled blocks.
+
+    Parameters
+    ----------
+    design : Design
+    family : Family
+        The one that won on the data; replicates keep it.
+    direction : str
+    block_id : ndarray of int, shape (n,), optional
+        Spatial block of each cell; None: cells are drawn.
+    replicates : int
+    level : float
+        Of the percentile intervals.
+    seed : numpy.random.SeedSequence
+        Each replicate has a child of it, so that more replicates extend fewer.
+    rescreen : callable, optional
+        Which variables each replicate keeps at the chosen penalty. None: all are candidates.
+    threads : int, optional
+        Default: all. The result does not depend on it.
+
+    Returns
+    -------
+    SelectionBootstrap
+
+    Raises
+    ------
+    ModelError
+        If there are fewer than two blocks, or a tenth of the replicates or more fail.
+    """
+    threads = available_threads() if threads is None else threads
+    cells = cells_of(design)
+    units = np.arange(design.n_cells) if block_id is None else units_of_blocks(block_id, design.n_cells)
+    n_units = int(units.max()) + 1
+    draws = np.stack([_draw(child, n_units) for child in seed.spawn(replicates)])
+    draws = draws[draws @ np.bincount(units, design.counts) > 0]  # a replicate without incidents has no model
+    kept = np.ones((len(draws), len(design.variables)), bool) if rescreen is None else rescreen(draws, units)
+    everything = candidates_of(design) if rescreen is None else None
+
+    def run(replicate: int) -> tuple[tuple[str, float], ...] | None:
+        names = [variable.name for variable, keep in zip(design.variables, kept[replicate], strict=True) if keep]
+        candidates = everything or candidates_of(design, names)
+        try:
+            found = select(cells.weighted(draws[replicate][units]), candidates, family, direction)
+        except ModelError as problem:
+            logger.warning("A replicate of the selection bootstrap has no model: %s", problem)
+            return None
+        return tuple(zip(found.terms, found.fit.coefficients[1:].tolist(), strict=True))
+
+    results = in_order(run, range(len(draws)), threads=threads)
+    selected = tuple(terms for terms in results if terms is not None)
+    failed = replicates - len(selected)
+    if 10 * failed >= replicates > 0:
+        raise ModelError(
+            f"{failed} of {replicates} bootstrap selections have no model; the log says why. There may be too few "
+            f"incidents ({int(design.counts.sum())}) or blocks ({n_units})."
+        )
+    return SelectionBootstrap(selected, level, "cells" if block_id is None else "blocks", n_units, failed)
+
+
+def _draw(seed: np.random.SeedSequence, n_units: int) -> NDArray[np.int32]:
+    """How often each unit is drawn when as many are drawn as there are."""
+    drawn = np.random.default_rng(seed).integers(n_units, size=n_units)
+    return np.bincount(drawn, minlength=n_units).astype(np.int32)
