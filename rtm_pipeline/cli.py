@@ -152,7 +152,9 @@ def check(
     from rtm_pipeline.orchestration.source_check import check_sources, source_check_text
 
     found = check_sources(loaded, paths)
-    _say(json.dumps(found, indent=2) if as_json else source_check_text(found))
+    _say(json.dumps(found, indent=2, default=str) if as_json else source_check_text(found))
+    if found["errors"]:
+        raise typer.Exit(max(error["exit_code"] for error in found["errors"].values()))
 
 
 @app.command()

@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-DEMO_DATA = ROOT / "data" / "demo_city"
-# Few replicates: what is tested here does not depend on them.
-QUICK = ("--set", "model.bootstrap.refits=50", "--set", "model.bootstrap.selections=4")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the command line answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Answer]
+from support.city import DEMO_DATA, ROOT, Answer, Command, Night
 
 
 @pytest.fixture(autouse=True)
@@ -70,20 +48,9 @@ def trial_data() -> Path:
     return folder
 
 
-@dataclass(frozen=True, slots=True)
-class Night:
-    """A finished run of the made city."""
-
-    output: Path
-    release: Path
-    facts: dict[str, Any]
-
-
 @pytest.fixture(scope="session")
 def demo_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     """One whole night of the made city as its configuration says, promoted; run once for all tests."""
-    import subprocess
-
     output = tmp_path_factory.mktemp("night") / "output"
     command = [sys.executable, "-m", "rtm_pipeline", "run", "demo_city"]
     command += ["--data-dir", str(DEMO_DATA), "--output", str(output), "--json"]

@@ -113,7 +113,7 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
             settings=settings,
             data_dir=paths.data_for(city.name, loaded.path),
             output=paths.output,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
         )
         result = step.run(step_context, inputs)
         yield dg.MaterializeResult(

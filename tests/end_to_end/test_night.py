@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from conftest import DEMO_DATA, Command, Night
+from support.city import DEMO_DATA, Command, Night
 
 
 def test_the_release_is_laid_out_as_promised(demo_night: Night) -> None:
@@ -41,7 +41,7 @@ def test_the_raster_says_what_it_is(demo_night: Night) -> None:
         assert raster.crs.to_authority() == ("EPSG", "3436")
         assert raster.nodata == -9999.0
         assert raster.units == ("relative risk score",)
-        assert raster.is_tiled
+        assert raster.profile["tiled"]
         assert raster.tags()["RUN_ID"] == demo_night.facts["run_id"]
         assert "DISCLAIMER" in raster.tags()
         assert float(raster.tags(1)["STATISTICS_MINIMUM"]) >= 1.0
