@@ -1,0 +1,59 @@
+"""The check by statsmodels passes sound models and catches a wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rtm_pipeline.errors import ModelError
+from rtm_pipeline.model.candidates import candidates_of
+from rtm_pipeline.model.cells import cells_of
+from rtm_pipeline.model.families import FAMILIES
+from rtm_pipeline.model.refit_check import refit_with_statsmodels, require_agreement
+from rtm_pipeline.model.selection import select
+from rtm_pipeline.model.terrain import terrain_of_selection
+
+
+def terrain(table, family):
+    selection = select(cells_of(table.design), candidates_of(table.design), FAMILIES[family], "both")
+    return terrain_of_selection(selection, table.design)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("border", [0.0, 0.3, 1.0])
+def test_statsmodels_agrees(tables, family, border):
+    table = tables(61, n=3000, family="nb1", border=border, scale=1.5)
+    found = terrain(table, family)
+    assert found.terms
+    assert refit_with_statsmodels(table.design, found) < 1e-7
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb2"])
+def test_null_model_and_boundary_agree(tables, family):
+    table = tables(62, family="poisson", effects=0)
+    assert refit_with_statsmodels(table.design, terrain(table, family)) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("family", "what"),
+    [
+        (family, what)
+        for family in FAMILIES
+        for what in ("coefficient", "intercept", "dispersion")
+        if (family, what) != ("poisson", "dispersion")
+    ],
+)
+def test_a_wrong_number_is_caught(tables, family, what):
+    table = tables(63, n=2000, family="nb1", scale=1.5)
+    found = terrain(table, family)
+    if what == "coefficient":
+        first = replace(found.terms[0], coefficient=found.terms[0].coefficient + 1e-5)
+        wrong = found.with_terms((first, *found.terms[1:]))
+    elif what == "intercept":
+        wrong = replace(found, intercept=found.intercept - 1e-5)
+    else:
+        wrong = replace(found, dispersion=found.dispersion * 1.0001)
+    with pytest.raises(ModelError, match="statsmodels and the engine disagree"):
+        require_agreement(table.design, wrong)
+    assert require_agreement(table.design, found) < 1e-7
