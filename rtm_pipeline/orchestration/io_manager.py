@@ -31,12 +31,12 @@ class ArtifactIOManager(dg.IOManager):
         city, name = context.asset_key.path
         store = self._store(city)
         if name == SETTINGS:
-            header = store.save(name, obj, recipe=SETTINGS, inputs={})
+            saved = store.save(name, obj, recipe=SETTINGS, inputs={})
         else:
             steps = self._steps[city]
             inputs = {parent: header.content for parent in steps[name].inputs if (header := store.header(parent))}
-            header = store.save(name, obj, recipe=recipes(steps, self._settings(store))[name], inputs=inputs)
-        context.add_output_metadata({"stored": dg.MetadataValue.path(str(store.path(name))), "digest": header.content})
+            saved = store.save(name, obj, recipe=recipes(steps, self._settings(store))[name], inputs=inputs)
+        context.add_output_metadata({"stored": dg.MetadataValue.path(str(store.path(name))), "digest": saved.content})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The value of an upstream asset.

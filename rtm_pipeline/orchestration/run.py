@@ -4,7 +4,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -84,7 +84,7 @@ class _RunLog(logging.Handler):
         state = {"STEP_START": "started", "STEP_SUCCESS": "done", "STEP_FAILURE": "failed"}.get(
             getattr(event, "event_type_value", "")
         )
-        if state and self._listen and event.step_key:
+        if state and event is not None and self._listen and event.step_key:
             self._listen(StepEvent(event.step_key.removeprefix(f"{self._city}__"), state, self._total))
 
     def close(self) -> None:
@@ -120,8 +120,7 @@ def run_city(
         )
         handlers: list[_RunLog] = []
 
-        @dg.logger(description="The log file of the run, and its progress.")
-        def rtm_run(_: dg.InitLoggerContext) -> logging.Logger:
+        def run_log(_: dg.InitLoggerContext) -> logging.Logger:
             if not handlers:
                 handlers.append(_RunLog(log_file, city, total, listen))
                 stack.callback(handlers[0].close)
@@ -129,7 +128,9 @@ def run_city(
             log.addHandler(handlers[0])
             return log
 
-        defs = defs_of([loaded], paths, resource_overrides=resource_overrides, loggers={LOGGER: rtm_run})
+        defs = defs_of(
+            [loaded], paths, resource_overrides=resource_overrides, loggers={LOGGER: dg.LoggerDefinition(run_log)}
+        )
         job = defs.resolve_job_def(job_name(city))
         total = len(job.graph.nodes)
         result = job.execute_in_process(
@@ -146,7 +147,7 @@ def run_city(
     )
 
 
-def _failures(events: list[dg.DagsterEvent], city: str) -> Iterator[Failure]:
+def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]:
     """What failed first-hand: steps that were skipped because of it are not told again."""
     failed_checks = [
         event.asset_check_evaluation_data
@@ -178,7 +179,6 @@ def _text(message: str, kind: str) -> str:
 
 
 def _exit_code(kind: str) -> int:
-    known = {name: getattr(errors, name).exit_code for name in errors.__all__} | {
-        CityBusyError.__name__: CityBusyError.exit_code
-    }
-    return known.get(kind, 1)
+    known: dict[str, type[errors.RtmError]] = {name: getattr(errors, name) for name in errors.__all__}
+    known[CityBusyError.__name__] = CityBusyError
+    return known[kind].exit_code if kind in known else 1

@@ -8,11 +8,18 @@ from rtm_pipeline.orchestration.steps_factors import factor_steps
 from rtm_pipeline.orchestration.steps_ingest import ingest_steps
 from rtm_pipeline.orchestration.steps_model import model_steps
 from rtm_pipeline.orchestration.steps_release import release_steps
+from rtm_pipeline.orchestration.steps_surface import surface_steps
 
 __all__ = ["steps_of"]
 
 
 def steps_of(city: City) -> dict[str, Step]:
     """All steps of a city by name; a step stands after its inputs."""
-    steps = [*ingest_steps(city), *factor_steps(city), *model_steps(city), *release_steps(city)]
+    steps = [
+        *ingest_steps(city),
+        *factor_steps(city),
+        *model_steps(city),
+        *surface_steps(city),
+        *release_steps(city),
+    ]
     return {step.name: step for step in steps}

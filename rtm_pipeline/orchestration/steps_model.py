@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -9,13 +10,14 @@ from typing import Any
 
 from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
+from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
 
-__all__ = ["TERRAIN", "block_side_u", "model_steps", "pairs_of"]
+__all__ = ["TERRAIN", "block_side_u", "factor_inputs", "model_steps", "pairs_of", "seed_of", "seeded"]
 
 TERRAIN = "risk_terrain"
 AGREEMENT = 1e-6  # of any coefficient, against statsmodels on the same terms
@@ -23,7 +25,6 @@ AGREEMENT = 1e-6  # of any coefficient, against statsmodels on the same terms
 
 def model_steps(city: City) -> list[Step]:
     """The risk terrain model of the night."""
-    factors = tuple(factor_step(name) for name in city.factors)
 
     def reads(city: City, as_of: date) -> Any:
         return [city.model, city.outcome, city.area.buffer_u, as_of]
@@ -31,7 +32,7 @@ def model_steps(city: City) -> list[Step]:
     return [
         Step(
             name=TERRAIN,
-            inputs=(PLACE, VINTAGES, layer_step(city.outcome.layer), *factors),
+            inputs=(PLACE, VINTAGES, layer_step(city.outcome.layer), *factor_inputs(city)),
             reads=reads,
             run=_fit,
             group="model",
@@ -116,6 +117,16 @@ def _fit(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     )
 
 
-def seeded(city: City, as_of: date) -> Any:
-    """The model's choices with the seed of the run: the same night, the same draws."""
-    return replace(city.model, seed=int(as_of.strftime("%Y%m%d")))
+def factor_inputs(city: City) -> tuple[str, ...]:
+    """Steps of all factors, in the order of the configuration."""
+    return tuple(factor_step(name) for name in city.factors)
+
+
+def seed_of(city: City, as_of: date) -> int:
+    """Seed of a city's night: the same night, the same draws, on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{city.name} {as_of.isoformat()}".encode()).digest()[:4], "big")
+
+
+def seeded(city: City, as_of: date) -> ModelSpec:
+    """The model's choices with the seed of the run."""
+    return replace(city.model, seed=seed_of(city, as_of))

@@ -14,6 +14,7 @@ from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
+from rtm_pipeline.orchestration.steps_surface import FORECAST
 from rtm_pipeline.orchestration.values import Place, RunVintages
 
 __all__ = ["RELEASE", "ReleaseFacts", "release_steps"]
@@ -43,6 +44,7 @@ def release_steps(city: City) -> list[Step]:
         PLACE,
         VINTAGES,
         TERRAIN,
+        FORECAST,
         *(layer_step(name) for name in city.layers),
         *(factor_step(name) for name in city.factors),
         *dict.fromkeys(snapshot_step(spec.source) for spec in city.layers.values()),
@@ -128,7 +130,8 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
         grid=place.grid,
         area=place.area,
         terrain=terrain,
-        tiers={"risk_terrain": tiers_of(terrain.rrs)},
+        tiers={"risk_terrain": tiers_of(terrain.rrs), "forecast": tiers_of(inputs[FORECAST].expected)},
+        forecast=inputs[FORECAST],
         factors={name: pair.apply for name, pair in pairs.items() if pair.apply is not None},
         left_out=tuple(
             {"factor": name, "reason": pair.left_out} for name, pair in pairs.items() if pair.left_out is not None

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.grid.blocks import spatial_blocks
-from rtm_pipeline.grid.locate import count
+from rtm_pipeline.grid.locate import cells_of, count
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import Layer
-from rtm_pipeline.layers.vintage import as_known, count_unit
+from rtm_pipeline.layers.vintage import as_known, count_unit, select_rows
 from rtm_pipeline.model.design import Block, Design
 from rtm_pipeline.model.spec import ModelSpec
-from rtm_pipeline.units import Window
+from rtm_pipeline.surface.history import History
+from rtm_pipeline.units import Duration, Window
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rtm_pipeline.factors import Factor
     from rtm_pipeline.model.engine import RtmFit
 
-__all__ = ["RiskTerrain", "design_of", "fit_terrain", "outcome_counts"]
+__all__ = ["RiskTerrain", "design_of", "fit_terrain", "outcome_counts", "outcome_history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +117,36 @@ def _spread(values: NDArray[np.float64], covered: NDArray[np.bool_]) -> NDArray[
     full = np.full(covered.size, np.nan)
     full[covered] = values
     return full
+
+
+def outcome_history(
+    layer: Layer, grid: StudyGrid, unit: str, *, known_at: date, reach: Duration | None = None
+) -> History:
+    """The outcome's past as it was known at a date, by cell.
+
+    Parameters
+    ----------
+    layer : Layer
+        The outcome.
+    grid : StudyGrid
+    unit : str
+        ``incident`` or ``offence``.
+    known_at : date
+    reach : Duration, optional
+        How far back; None: as far as the record goes.
+    """
+    seen = as_known(layer, known_at)
+    if len(seen) and reach is not None:
+        seen = select_rows(seen, seen.time >= np.datetime64(reach.before(known_at)))
+    past = seen.inside & (seen.time < np.datetime64(known_at))
+    if past.any():
+        span = Window(seen.time[past].min().astype("datetime64[D]").item(), known_at)
+        past = count_unit(seen, span, unit, rows=past)
+    return History.of(
+        cells_of(grid, seen.x[past], seen.y[past]),
+        seen.time[past],
+        seen.known_at[past],
+        grid.n_cells,
+        incident=seen.incident[past] if unit == "offence" else None,
+        cutoff=known_at,
+    )
