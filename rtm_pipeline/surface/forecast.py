@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.surface.cascade import cascade
+from rtm_pipeline.surface.forecast_model import ForecastModel
+from rtm_pipeline.surface.heterogeneity import CellPosterior
 from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.seasonal import SeasonalProfile, annual_level
 from rtm_pipeline.surface.spread import Spread
-from rtm_pipeline.surface.tuning import ForecastModel, prior_mean, standardized, tune
+from rtm_pipeline.surface.tuning import prior_mean, tune
 from rtm_pipeline.surface.windows import Features, features_for
 from rtm_pipeline.units import Window
 
@@ -53,6 +55,12 @@ class Forecast:
         Their product along the row is ``expected``, exactly. ``background`` is in incidents, the others multiply.
     contribution_names : tuple of str, length c
         ``background``, each factor, ``past_nearby``, ``past_here``.
+    posterior : CellPosterior
+        Of the cells' means in decayed past incidents; times ``scale``: incidents of the horizon.
+    scale : float
+    rows_per_incident : float
+        How many units of the outcome (offences, say) an incident of the past had. The horizon's distinct incidents in
+        a cell are a Poisson count with mean ``posterior * scale / rows_per_incident``.
     annual_level : float
         Incidents a year that the study area is expected to have.
     horizon_years : float
@@ -71,6 +79,9 @@ class Forecast:
     p_top5: NDArray[np.float32]
     contributions: NDArray[np.float64]
     contribution_names: tuple[str, ...]
+    posterior: CellPosterior
+    scale: float
+    rows_per_incident: float
     annual_level: float
     horizon_years: float
     profile: SeasonalProfile
@@ -91,9 +102,9 @@ class Forecast:
             "bandwidths_cells": list(model.ladder),
             "strengths": list(model.strengths),
             "powers": list(model.powers),
-            "ridge": model.ridge if model.columns and model.windows else None,
+            "ridge": model.ridge if model.columns.names and model.windows else None,
             "factor_coefficients": dict(
-                zip(model.columns, (model.coefficients + model.corrections).tolist(), strict=True)
+                zip(model.columns.names, (model.coefficients + model.corrections).tolist(), strict=True)
             ),
             "shape": [float(np.exp(value)) for value in model.prior.log_shape],
             "shape_power": model.prior.power,
@@ -105,7 +116,7 @@ class Forecast:
             "horizon_years": self.horizon_years,
             "month_profile": list(self.profile.month),
             "weekday_profile": list(self.profile.weekday),
-            "left_out": [{"factor": factor, "reason": reason} for factor, reason in model.left_out],
+            "left_out": [{"factor": factor, "reason": reason} for factor, reason in model.columns.left_out],
         }
 
 
@@ -164,16 +175,16 @@ def predict(
     cutoff = model.cutoff
     _check(grid, history, features, cutoff, horizon)
     past = history.decayed(cutoff, model.decay)
-    z = standardized(features, model, grid.n_cells)
+    z = model.columns.standardized(features, grid.n_cells)
     start = prior_mean(grid, z, model.coefficients, past.total)
     _, logs = cascade(grid, start, past.counts, model.ladder, model.strengths)
     total_coefficients = model.coefficients + model.corrections
     around = np.exp(logs @ np.asarray(model.powers))
     constant = float(start.sum() / np.sum(grid.exposure * np.exp(z @ model.coefficients))) * np.exp(model.intercept)
     parts = [grid.exposure * constant]
-    names = list(dict.fromkeys(model.factors))
+    names = list(dict.fromkeys(model.columns.factors))
     for factor in names:
-        mine = np.array([name == factor for name in model.factors])
+        mine = np.array([name == factor for name in model.columns.factors])
         parts.append(np.exp(z[:, mine] @ total_coefficients[mine]))
     parts.append(around)
     mean = np.prod(np.stack(parts, axis=1), axis=1)
@@ -199,11 +210,19 @@ def predict(
         p_top5=spread.top_probability(TOP_SHARE, seed).astype(np.float32),
         contributions=contributions,
         contribution_names=("background", *names, "past_nearby", "past_here"),
+        posterior=posterior,
+        scale=scale,
+        rows_per_incident=_rows_per_incident(history),
         annual_level=level,
         horizon_years=years,
         profile=profile,
         model=model,
     )
+
+
+def _rows_per_incident(history: History) -> float:
+    incidents = int(history.incidents(history.observed).sum())
+    return float(history.rows(history.observed).sum() / incidents) if incidents else 1.0
 
 
 def _check(grid: StudyGrid, history: History, features: Features | None, cutoff: date, horizon: Window) -> None:

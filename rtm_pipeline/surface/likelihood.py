@@ -89,13 +89,8 @@ def fit_prior(rows: TrainingRows, ridge: float, *, hot_spots: bool, start: Fit |
     from scipy import optimize
 
     q = rows.corrections.shape[1]
-    first = np.zeros(q + 1) if start is None else np.r_[start.intercept, start.coefficients]
-    shape = -1.0 if start is None else start.prior.log_shape[0]
-    power = _POWER_MEAN if start is None else start.prior.power
-    worth = 0.0 if start is None else float(np.log(start.prior.credence))
-    tail = [power, worth, shape + 0.7, shape, _ODDS_MEAN, _RATIO_MEAN] if hot_spots else [power, worth, shape]
-    guess = np.concatenate([first, tail])
-    bounds = [(None, None)] * (q + 1) + [(0.0, _POWER_LIMIT), _LOG_CREDENCE] + [(-8.0, 8.0)] * (len(tail) - 2)
+    guess = _guess(q, hot_spots, start)
+    bounds = [(None, None)] * (q + 1) + [(0.0, _POWER_LIMIT), _LOG_CREDENCE] + [(-8.0, 8.0)] * (guess.size - q - 3)
     seen = _seen(rows)
     result = optimize.minimize(
         _objective,
@@ -109,6 +104,21 @@ def fit_prior(rows: TrainingRows, ridge: float, *, hot_spots: bool, start: Fit |
     best = np.asarray(result.x)
     likelihood = -_objective(best, rows, 0.0, seen, penalize=False)[0]
     return Fit(float(best[0]), best[1 : q + 1], _prior_of(best[q + 1 :]), float(likelihood))
+
+
+def _guess(q: int, hot_spots: bool, start: Fit | None) -> NDArray[np.float64]:
+    if start is None:
+        head, power, worth = np.zeros(q + 1), _POWER_MEAN, 0.0
+        shapes: tuple[float, ...] = (-1.0,)
+    else:
+        head = np.concatenate([[start.intercept], start.coefficients])
+        power, worth, shapes = start.prior.power, float(np.log(start.prior.credence)), start.prior.log_shape
+    tail = [power, worth, *shapes[: 2 if hot_spots else 1]]
+    if hot_spots and start is not None and start.prior.components == 2:
+        tail += [start.prior.hot_log_odds, start.prior.hot_log_ratio]
+    elif hot_spots:
+        tail = [power, worth, shapes[0] + 0.7, shapes[0], _ODDS_MEAN, _RATIO_MEAN]
+    return np.concatenate([head, tail])
 
 
 def _seen(rows: TrainingRows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

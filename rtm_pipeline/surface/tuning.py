@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -19,6 +19,8 @@ from rtm_pipeline.grid.blocks import spatial_blocks
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.model.folds import block_folds
 from rtm_pipeline.surface.cascade import CascadeWindow, bandwidth_ladder, cascade, fit_strengths
+from rtm_pipeline.surface.columns import Columns, usable_columns
+from rtm_pipeline.surface.forecast_model import ForecastModel
 from rtm_pipeline.surface.heterogeneity import CellPrior
 from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.likelihood import Fit, TrainingRows, fit_prior
@@ -27,7 +29,7 @@ from rtm_pipeline.surface.regression import best_ridge, poisson_ridge
 from rtm_pipeline.surface.windows import Features, features_for, training_windows
 from rtm_pipeline.units import Window
 
-__all__ = ["ForecastModel", "prior_mean", "standardized", "tune"]
+__all__ = ["prior_mean", "tune"]
 
 _log = logging.getLogger(__name__)
 _CORRECTION_RIDGE = 100.0  # a prior: corrections of the log mean are about 0.1 a standard deviation of their column
@@ -38,62 +40,6 @@ _FOLDS = 4
 _BLOCK_M = 1000.0
 _BLOCK_CELLS = 8
 _MOST_ROWS = 120_000
-_Z_LIMIT = 5.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ForecastModel:
-    """Everything chosen before the cut-off.
-
-    Attributes
-    ----------
-    cutoff : date
-    decay : float
-    decay_reason : str
-    ladder : tuple of float
-        Bandwidths of the surroundings in cells, wide to narrow.
-    strengths : tuple of float
-        Pseudo-incidents that hold each surrounding's ratio at 1.
-    powers : tuple of float
-        Exponent of each surrounding's ratio.
-    columns, factors : tuple of str, length p
-        Continuous features used, and the factor of each.
-    centers, scales : ndarray of float64, shape (p,)
-        Of the newest training vintage; frozen.
-    coefficients : ndarray of float64, shape (p,)
-        Of the standardized features before the surroundings are looked at.
-    corrections : ndarray of float64, shape (p,)
-        What is added to them afterwards.
-    intercept : float
-    ridge : float
-        Penalty of ``coefficients``, chosen on held-out spatial blocks; infinite where there were none.
-    prior : CellPrior
-    windows : tuple of Window
-        Periods whose outcome was used.
-    left_out : tuple of (str, str)
-        Factors that could not be used, with the reason.
-    log_likelihood : float
-        Of the training windows given what was known before them; NaN without any.
-    """
-
-    cutoff: date
-    decay: float
-    decay_reason: str
-    ladder: tuple[float, ...]
-    strengths: tuple[float, ...]
-    powers: tuple[float, ...]
-    columns: tuple[str, ...]
-    factors: tuple[str, ...]
-    centers: NDArray[np.float64]
-    scales: NDArray[np.float64]
-    coefficients: NDArray[np.float64]
-    corrections: NDArray[np.float64]
-    intercept: float
-    ridge: float
-    prior: CellPrior
-    windows: tuple[Window, ...]
-    left_out: tuple[tuple[str, str], ...]
-    log_likelihood: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,15 +52,6 @@ class _Training:
     weight: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    names: tuple[str, ...]
-    factors: tuple[str, ...]
-    centers: NDArray[np.float64]
-    scales: NDArray[np.float64]
-    left_out: tuple[tuple[str, str], ...]
-
-
 def tune(
     grid: StudyGrid,
     history: History,
@@ -123,6 +60,8 @@ def tune(
     *,
     decay: tuple[float, str] | None = None,
     seed: int = 0,
+    cells: NDArray[np.bool_] | None = None,
+    start: ForecastModel | None = None,
 ) -> ForecastModel:
     """Fit the forecast on outcomes before the cut-off.
 
@@ -139,6 +78,11 @@ def tune(
         A decay chosen before, with the reason.
     seed : int
         Of folds and of the sample of empty cells on grids over 120,000 rows.
+    cells : ndarray of bool, shape (n,), optional
+        Only the outcomes of these cells are learned from (cross-validation); the past around them is seen all the same.
+    start : ForecastModel, optional
+        A model with the same columns whose penalty, decay and number of components are taken over and whose values
+        are the starting point.
 
     Raises
     ------
@@ -148,22 +92,26 @@ def tune(
     history.refuse_known_after(cutoff)
     for features in vintages:
         features.refuse_known_after(cutoff)
+    if start is not None:
+        decay = (start.decay, start.decay_reason)
     chosen, reason = decay if decay is not None else choose_decay(history, cutoff)
     windows = training_windows(history, cutoff)
-    columns, windows = _usable_columns(vintages, windows, cutoff)
+    columns, windows = usable_columns(vintages, windows, cutoff)
     rng = np.random.default_rng(seed)
     training = tuple(_training(history, vintages, columns, window, chosen, len(windows), rng) for window in windows)
+    if cells is not None:
+        training = tuple(_only(item, cells) for item in training)
     ladder = bandwidth_ladder(grid)
-    if not training:
+    if not training or any(item.future[item.sample].sum() == 0 for item in training):
         _log.info("no period before %s to tune the forecast on; defaults are used", cutoff)
         return _default(cutoff, chosen, reason, ladder, columns)
-    folds = _folds(grid, training[0].future, seed)
-    ridge, beta = _fit_factors(grid, training, folds)
+    ridge, beta = _fit_factors(grid, training, seed, None if start is None else start.ridge)
     means = [prior_mean(grid, item.z, beta, float(item.past.sum())) for item in training]
     cascades = tuple(CascadeWindow(m, item.past, item.future) for m, item in zip(means, training, strict=True))
-    strengths = fit_strengths(grid, cascades, ladder)
-    rows = _stack(grid, training, means, ladder, strengths)
-    fit = _fit(rows, _CORRECTION_RIDGE)
+    strengths = fit_strengths(grid, cascades, ladder) if start is None else start.strengths
+    around = [cascade(grid, m, item.past, ladder, strengths) for m, item in zip(means, training, strict=True)]
+    rows = _stack(training, around)
+    fit = _fit(rows, _CORRECTION_RIDGE, start)
     steps = len(ladder)
     return ForecastModel(
         cutoff=cutoff,
@@ -172,19 +120,29 @@ def tune(
         ladder=ladder,
         strengths=strengths,
         powers=tuple(float(1.0 + value) for value in fit.coefficients[:steps]),
-        columns=columns.names,
-        factors=columns.factors,
-        centers=columns.centers,
-        scales=columns.scales,
+        columns=columns,
         coefficients=beta,
         corrections=fit.coefficients[steps:],
         intercept=fit.intercept,
         ridge=ridge,
         prior=fit.prior,
         windows=windows,
-        left_out=columns.left_out,
         log_likelihood=fit.log_likelihood,
+        fitted=_fitted(training[0], *around[0], fit),
     )
+
+
+def _only(item: _Training, cells: NDArray[np.bool_]) -> _Training:
+    chosen = cells[item.sample]
+    return replace(item, sample=item.sample[chosen], weight=item.weight[chosen])
+
+
+def _fitted(item: _Training, mean: NDArray[np.float64], logs: NDArray[np.float64], fit: Fit) -> NDArray[np.float64]:
+    """What the model says of its newest training window, scaled to that window's total."""
+    shift = fit.intercept + np.concatenate([logs, item.z], axis=1) @ fit.coefficients
+    posterior = fit.prior.posterior(mean * np.exp(shift), item.past, float(item.past.sum()) / item.past.size)
+    updated = posterior.mean()
+    return np.asarray(updated * (item.future.sum() / updated.sum()))
 
 
 def prior_mean(
@@ -195,58 +153,10 @@ def prior_mean(
     return np.asarray(mean * (max(total, 1e-6) / mean.sum()))
 
 
-def standardized(features: Features | None, model: ForecastModel | _Columns, n: int) -> NDArray[np.float32]:
-    """Columns of the model, centered and scaled as in training, unknown values at the mean; shape (n, p)."""
-    names = model.columns if isinstance(model, ForecastModel) else model.names
-    z = np.zeros((n, len(names)), np.float32)
-    if features is None:
-        return z
-    position = {name: index for index, name in enumerate(features.names)}
-    for column, name in enumerate(names):
-        if name in position:
-            values = (features.values[:, position[name]] - model.centers[column]) / model.scales[column]
-            z[:, column] = np.clip(np.nan_to_num(values, nan=0.0), -_Z_LIMIT, _Z_LIMIT)
-    return z
-
-
-def _usable_columns(
-    vintages: tuple[Features, ...], windows: tuple[Window, ...], cutoff: date
-) -> tuple[_Columns, tuple[Window, ...]]:
-    """Columns known both now and when training windows began, and the windows that have them all."""
-    now = features_for(vintages, cutoff)
-    none = _Columns((), (), np.zeros(0), np.zeros(0), ())
-    if now is None:
-        return none, windows
-    earlier = [(window, features_for(vintages, window.start)) for window in windows]
-    newest = next((features for _, features in earlier if features is not None), None)
-    if newest is None:
-        reason = f"not known when a training window began ({', '.join(str(w.start) for w in windows) or 'none'})"
-        left = tuple((factor, reason) for factor in dict.fromkeys(now.factors))
-        return _Columns((), (), np.zeros(0), np.zeros(0), left), windows
-    index = {name: i for i, name in enumerate(newest.names)}
-    names, factors, centers, scales = [], [], [], []
-    for name, factor in zip(now.names, now.factors, strict=True):
-        if name not in index:
-            continue
-        values = newest.values[:, index[name]].astype(np.float64)
-        known = values[np.isfinite(values)]
-        spread = float(known.std()) if known.size else 0.0
-        if spread > 1e-9:
-            names.append(name)
-            factors.append(factor)
-            centers.append(float(known.mean()))
-            scales.append(spread)
-    lost = [factor for factor in dict.fromkeys(now.factors) if factor not in factors]
-    left = tuple((factor, f"not known at {newest.known_at}, or constant then") for factor in lost)
-    columns = _Columns(tuple(names), tuple(factors), np.array(centers), np.array(scales), left)
-    kept = tuple(w for w, features in earlier if features is not None and set(names) <= set(features.names))
-    return columns, kept
-
-
 def _training(
     history: History,
     vintages: tuple[Features, ...],
-    columns: _Columns,
+    columns: Columns,
     window: Window,
     decay: float,
     n_windows: int,
@@ -254,7 +164,7 @@ def _training(
 ) -> _Training:
     past = history.decayed(window.start, decay).counts
     future = history.incidents(window).astype(np.float64)
-    z = standardized(features_for(vintages, window.start), columns, history.n_cells)
+    z = columns.standardized(features_for(vintages, window.start), history.n_cells)
     sample, weight = _sample(past, future, _MOST_ROWS // n_windows, rng)
     return _Training(window, past, future, z, sample, weight)
 
@@ -299,7 +209,7 @@ def _choose_ridge(
 
 
 def _fit_factors(
-    grid: StudyGrid, training: tuple[_Training, ...], folds: NDArray[np.uint8] | None
+    grid: StudyGrid, training: tuple[_Training, ...], seed: int, ridge: float | None
 ) -> tuple[float, NDArray[np.float64]]:
     """Penalty and coefficients of the factors, from all windows together."""
     p = training[0].z.shape[1]
@@ -310,30 +220,26 @@ def _fit_factors(
     weight = np.concatenate([item.weight for item in training])
     share = np.log(grid.exposure / grid.exposure.sum())
     offset = np.concatenate([share[item.sample] + math.log(item.future.sum()) for item in training])
-    ridge = _choose_ridge(z, future, offset, training, folds, weight)
+    if ridge is None:
+        folds = _folds(grid, training[0].future, seed)
+        ridge = _choose_ridge(z, future, offset, training, folds, weight)
     return ridge, poisson_ridge(z, future, offset, ridge, weight=weight)[1:]
 
 
 def _stack(
-    grid: StudyGrid,
-    training: tuple[_Training, ...],
-    means: list[NDArray[np.float64]],
-    ladder: tuple[float, ...],
-    strengths: tuple[float, ...],
+    training: tuple[_Training, ...], around: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 ) -> TrainingRows:
     parts = []
-    for item, mean in zip(training, means, strict=True):
-        around, logs = cascade(grid, mean, item.past, ladder, strengths)
+    for item, (mean, logs) in zip(training, around, strict=True):
         s = item.sample
-        log_mean = np.log(around[s])
-        ratio = float(item.future.sum() / item.past.sum())
+        log_mean = np.log(mean[s])
         parts.append(
             (
                 log_mean,
                 log_mean - math.log(float(item.past.sum()) / item.past.size),
                 item.past[s],
                 item.future[s],
-                np.full(s.size, ratio),
+                np.full(s.size, float(item.future.sum() / item.past.sum())),
                 np.concatenate([logs[s], item.z[s]], axis=1),
                 item.weight,
             )
@@ -342,8 +248,12 @@ def _stack(
     return TrainingRows(*columns)
 
 
-def _fit(rows: TrainingRows, ridge: float) -> Fit:
+def _fit(rows: TrainingRows, ridge: float, start: ForecastModel | None) -> Fit:
     """One kind of cell, or ordinary cells and hot spots if the windows clearly say so (BIC: three parameters more)."""
+    if start is not None:
+        coefficients = np.concatenate([np.asarray(start.powers) - 1.0, start.corrections])
+        warm = Fit(start.intercept, coefficients, start.prior, start.log_likelihood)
+        return fit_prior(rows, ridge, hot_spots=start.prior.components == 2, start=warm)
     single = fit_prior(rows, ridge, hot_spots=False)
     double = fit_prior(rows, ridge, hot_spots=True, start=single)
     events = float(np.sum(rows.weight * rows.future))
@@ -351,7 +261,7 @@ def _fit(rows: TrainingRows, ridge: float) -> Fit:
     return double if gain > 1.5 * math.log(max(events, 3.0)) else single
 
 
-def _default(cutoff: date, decay: float, reason: str, ladder: tuple[float, ...], columns: _Columns) -> ForecastModel:
+def _default(cutoff: date, decay: float, reason: str, ladder: tuple[float, ...], columns: Columns) -> ForecastModel:
     p = len(columns.names)
     return ForecastModel(
         cutoff=cutoff,
@@ -360,16 +270,13 @@ def _default(cutoff: date, decay: float, reason: str, ladder: tuple[float, ...],
         ladder=ladder,
         strengths=(_DEFAULT_STRENGTH,) * len(ladder),
         powers=(1.0,) * len(ladder),
-        columns=columns.names,
-        factors=columns.factors,
-        centers=columns.centers,
-        scales=columns.scales,
+        columns=columns,
         coefficients=np.zeros(p),
         corrections=np.zeros(p),
         intercept=0.0,
         ridge=math.inf,
         prior=_DEFAULT_PRIOR,
         windows=(),
-        left_out=columns.left_out,
         log_likelihood=float("nan"),
+        fitted=None,
     )
