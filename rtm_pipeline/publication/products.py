@@ -5,33 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rtm_pipeline import __version__
-from rtm_pipeline.publication.content import ReleaseContent
+from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, RISK_TERRAIN, ReleaseContent
+from rtm_pipeline.publication.explanations import explanations_of, write_explanation
 from rtm_pipeline.publication.picture import Picture, draw_picture
-from rtm_pipeline.publication.raster import RasterBand, to_raster, write_cog
+from rtm_pipeline.publication.provenance import DISCLAIMER
 from rtm_pipeline.publication.release import write_json
+from rtm_pipeline.publication.surfaces import surfaces_of, write_surface
 
 __all__ = ["DISCLAIMER", "ingest_json", "write_release"]
-
-DISCLAIMER = (
-    "Rates places, not persons. For prevention work on places; not for decisions about individuals, for enforcement "
-    "against residents, or as evidence against anyone."
-)
 
 
 def write_release(content: ReleaseContent, folder: Path) -> None:
     """Write every product but the manifest."""
-    public, restricted = folder / "public", folder / "restricted"
+    public, restricted = folder / PUBLIC, folder / RESTRICTED
     public.mkdir()
     restricted.mkdir()
     write_json(folder / "model.json", model_json(content))
     write_json(folder / "ingest.json", ingest_json(content))
-    write_cog(
-        public / "risk_terrain.tif",
-        to_raster(content.grid, content.terrain.rrs),
-        content.grid.spec,
-        RasterBand("Relative risk score of the risk terrain", "relative risk score", raster_tags(content)),
-    )
+    for edition in (PUBLIC, RESTRICTED):
+        for surface in surfaces_of(content, edition):
+            write_surface(content, surface, folder / edition)
+    for explanation in explanations_of(content):
+        write_explanation(content, explanation, restricted)
     draw_map(content, public / "map.png")
 
 
@@ -39,7 +34,7 @@ def model_json(content: ReleaseContent) -> dict[str, Any]:
     """The fitted model, as plain values."""
     from rtm_pipeline.model.report import model_report
 
-    return dict(model_report(content.terrain.fit))
+    return model_report(content.terrain.fit)
 
 
 def ingest_json(content: ReleaseContent) -> dict[str, Any]:
@@ -63,32 +58,16 @@ def ingest_json(content: ReleaseContent) -> dict[str, Any]:
     }
 
 
-def raster_tags(content: ReleaseContent) -> dict[str, str]:
-    """What every raster says of itself."""
-    return {
-        "RUN_ID": content.run_id,
-        "MODEL_VERSION": __version__,
-        "CITY": content.label,
-        "AS_OF": content.as_of.isoformat(),
-        "OUTCOME_WINDOW": str(content.vintage.outcome),
-        "FACTORS_KNOWN_AT": content.vintage.known_at.isoformat(),
-        "CELL_SIZE_M": f"{content.grid.spec.cell_size_m:.6g}",
-        "SOURCES_SHA256": " ".join(f"{name}:{s.digest[:16]}" for name, s in sorted(content.snapshots.items())),
-        "TIFFTAG_COPYRIGHT": "; ".join(credit.attribution for credit in content.credits if credit.attribution),
-        "DISCLAIMER": DISCLAIMER,
-    }
-
-
 def draw_map(content: ReleaseContent, path: Path) -> None:
     """The picture of the risk terrain."""
     from rtm_pipeline.surface.tiers import TIERS
 
     window = content.vintage.outcome
-    outcome = content.labels.get(content.outcome, content.outcome)
+    outcome = content.name_of(content.outcome)
     draw_picture(
         path,
         content.grid,
-        content.tiers["risk_terrain"],
+        content.tiers[RISK_TERRAIN],
         [tier.label for tier in TIERS],
         [tier.color for tier in TIERS],
         content.area,

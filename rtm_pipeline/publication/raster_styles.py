@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import PublishError
+from rtm_pipeline.publication.markup import xml_attribute, xml_text
 
 __all__ = ["RasterClass", "class_sizes", "paletted_renderer", "shaded_renderer", "write_attribute_table", "write_qml"]
 
@@ -55,7 +55,7 @@ def write_qml(path: Path, renderer: str) -> None:
 def paletted_renderer(classes: Sequence[RasterClass]) -> str:
     """Renderer XML for a raster of classes."""
     entries = "\n".join(
-        f'        <paletteEntry value="{c.value:g}" color="{c.color}" alpha="255" label={quoteattr(c.label)}/>'
+        f'        <paletteEntry value="{c.value:g}" color="{c.color}" alpha="255" label={xml_attribute(c.label)}/>'
         for c in classes
     )
     return (
@@ -64,14 +64,24 @@ def paletted_renderer(classes: Sequence[RasterClass]) -> str:
     )
 
 
-def shaded_renderer(classes: Sequence[RasterClass], low: float, high: float) -> str:
-    """Renderer XML for a continuous raster shown in classes; ``value`` of a class is its upper bound, ascending."""
+def shaded_renderer(classes: Sequence[RasterClass], low: float, high: float, *, band: int = 1) -> str:
+    """Renderer XML for one band of a continuous raster, shown in classes.
+
+    Parameters
+    ----------
+    classes : sequence of RasterClass
+        ``value`` is the upper bound, included; infinite for the last.
+    low, high : float
+        Least and greatest value of the band.
+    band : int
+        Number of the band, from 1.
+    """
     items = "\n".join(
-        f'          <item value="{c.value!r}" color="{c.color}" alpha="255" label={quoteattr(c.label)}/>'
+        f'          <item value="{c.value!r}" color="{c.color}" alpha="255" label={xml_attribute(c.label)}/>'
         for c in sorted(classes, key=lambda c: c.value)
     )
     return (
-        '    <rasterrenderer type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1" nodataColor=""'
+        f'    <rasterrenderer type="singlebandpseudocolor" band="{band}" opacity="1" alphaBand="-1" nodataColor=""'
         f' classificationMin="{low!r}" classificationMax="{high!r}">\n'
         "      <rastershader>\n"
         '        <colorrampshader colorRampType="DISCRETE" classificationMode="1" clip="0"'
@@ -103,13 +113,13 @@ _FIELDS = (("VALUE", 0, 5), ("COUNT", 0, 1), ("LABEL", 2, 2), ("RED", 0, 6), ("G
 def _write_aux_xml(raster: Path, classes: Sequence[RasterClass], counts: Sequence[int]) -> None:
     top = int(max(c.value for c in classes))
     names = {int(c.value): c.label for c in classes}
-    categories = "".join(f"<Category>{escape(names.get(value, ''))}</Category>" for value in range(top + 1))
+    categories = "".join(f"<Category>{xml_text(names.get(value, ''))}</Category>" for value in range(top + 1))
     fields = "".join(
         f'<FieldDefn index="{i}"><Name>{name}</Name><Type>{kind}</Type><Usage>{usage}</Usage></FieldDefn>'
         for i, (name, kind, usage) in enumerate(_FIELDS)
     )
     rows = "".join(
-        f'<Row index="{i}"><F>{c.value:g}</F><F>{count}</F><F>{escape(c.label)}</F>'
+        f'<Row index="{i}"><F>{c.value:g}</F><F>{count}</F><F>{xml_text(c.label)}</F>'
         + "".join(f"<F>{part}</F>" for part in c.rgb)
         + "</Row>"
         for i, (c, count) in enumerate(zip(classes, counts, strict=True))

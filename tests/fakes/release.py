@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, TypeVar
 
@@ -244,9 +244,9 @@ def _forecast(grid: StudyGrid, rrs: NDArray[np.float64], rng: np.random.Generato
 
 
 def _partly(kind: Callable[..., T], **known: Any) -> T:
-    """An instance with what products read of it; fields that none of them reads are None."""
-    missing = [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]  # type: ignore[arg-type]
-    return kind(**dict.fromkeys(missing) | known)
+    """An instance with what products read of it; all other fields are None."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: known.get(name) for name in names})
 
 
 def _earlier(forecast: Forecast, rng: np.random.Generator) -> NDArray[np.float64]:
