@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.sources.source_read import GEOMETRY, MALFORMED, SourceRead
 
-__all__ = ["content_digest", "part_bounds", "part_bytes", "stored_columns"]
+__all__ = ["columns_digest", "content_digest", "part_bounds", "part_bytes", "stored_columns"]
 
 MAX_PART_ROWS = 131_072
 MIN_PART_ROWS = 4_096
@@ -43,14 +43,20 @@ def stored_columns(read: SourceRead) -> tuple[str, ...]:
 
 def content_digest(read: SourceRead) -> str:
     """Sha256 (hex) of columns, rows, CRS and the number of rows of each file; nothing else."""
-    columns = {}
-    for name in stored_columns(read):
-        lengths, data = hashlib.sha256(), hashlib.sha256()
-        for chunk in read.table.column(name).chunks:
-            _feed(chunk, lengths, data)
-        columns[name] = [lengths.hexdigest(), data.hexdigest()]
+    columns = columns_digest(read.table, stored_columns(read))
     content = {"columns": columns, "crs": read.crs, "rows": [file.rows for file in read.files]}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def columns_digest(table: pa.Table, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name -> (sha256 of the lengths of its values, sha256 of their bytes), whatever the chunks of the table."""
+    digests = {}
+    for name in names:
+        lengths, data = hashlib.sha256(), hashlib.sha256()
+        for chunk in table.column(name).chunks:
+            _feed(chunk, lengths, data)
+        digests[name] = (lengths.hexdigest(), data.hexdigest())
+    return digests
 
 
 def part_bounds(read: SourceRead) -> list[tuple[int, int, int]]:

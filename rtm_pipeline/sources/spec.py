@@ -89,6 +89,10 @@ class SocrataSource:
         Column for incremental pulls, ``:updated_at`` by default.
     token_env : str, optional
         Name of the environment variable that holds the application token.
+    full_every_days : int
+        After so many days everything is read again; on the nights between only what changed.
+    allow_http : bool
+        Whether the host may be read without encryption; for a portal on one's own machine.
     """
 
     name: str
@@ -98,6 +102,7 @@ class SocrataSource:
     updated_column: str = ":updated_at"
     token_env: str | None = None
     full_every_days: int = 7
+    allow_http: bool = False
     null_values: tuple[str, ...] = ()
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str | None = None
@@ -107,13 +112,28 @@ class SocrataSource:
 
 @dataclass(frozen=True, slots=True)
 class ArcGISSource:
-    """A layer of an ArcGIS FeatureServer (``url`` ends in the layer's number)."""
+    """A layer of an ArcGIS FeatureServer.
+
+    Attributes
+    ----------
+    url : str
+        Address of the layer; ends in its number, as in ``https://.../FeatureServer/0``.
+    where : str
+        SQL filter applied by the server.
+    order_by : str
+        Field by which pages are ordered; the layer's object id is added where it is another.
+    token_env : str, optional
+        Name of the environment variable that holds the token.
+    allow_http : bool
+        Whether the host may be read without encryption; for a server on one's own machine.
+    """
 
     name: str
     url: str
     where: str = "1=1"
     order_by: str = "OBJECTID"
     token_env: str | None = None
+    allow_http: bool = False
     null_values: tuple[str, ...] = ()
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str | None = None

@@ -1,0 +1,345 @@
+"""The one way to a portal: https to the configured host, patient with it, and never trusting what it sends."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from rtm_pipeline.errors import ConfigError, SourceError
+from rtm_pipeline.sources.portal_json import parse
+from rtm_pipeline.sources.secret import Secret
+
+if TYPE_CHECKING:
+    import requests
+    from urllib3.util import Retry
+
+__all__ = ["Answer", "Endpoint", "Passing", "Transport"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 64 * 1024
+_TRY_AGAIN = (202, 408, 425, 429, 500, 502, 503, 504)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MAX_REDIRECTS = 3
+_HOST = re.compile(r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,80})", re.IGNORECASE)
+
+
+class Passing(Exception):  # noqa: N818 - it becomes an error only when it does not pass
+    """A fault that may pass if one asks again, such as a stall or a maintenance page.
+
+    Attributes
+    ----------
+    wait_s : float, optional
+        How long the portal asks to wait.
+    """
+
+    def __init__(self, what: str, wait_s: float | None = None) -> None:
+        super().__init__(what)
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a request goes, and what it may carry.
+
+    Attributes
+    ----------
+    host : str
+        Host name, with a port where it is not the usual one.
+    headers : mapping of str to str or Secret
+        Headers such as a token.
+    allow_http : bool
+        Whether the configuration allows this host to be read without encryption.
+    """
+
+    host: str
+    headers: Mapping[str, str | Secret]
+    allow_http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Parsed JSON and how many bytes it had."""
+
+    value: object
+    n_bytes: int
+
+
+class Transport:
+    """Requests with time limits, bounded answers and retries.
+
+    Parameters
+    ----------
+    connect_timeout_s, read_timeout_s : float
+        Longest wait for a connection, and for the next bytes.
+    answer_timeout_s : float
+        Longest time that one whole answer may take, so that a portal that drips is not waited for all night.
+    retries : int
+        How often a request is repeated after a fault that may pass.
+    backoff_s, backoff_max_s : float
+        The wait doubles from the first to the last, with up to ``backoff_s`` of jitter.
+    wait_max_s : float
+        Longest ``Retry-After`` that is honored; a portal that asks for more is given up for this night.
+    max_bytes : int
+        Largest answer, unpacked.
+    allow_http_hosts : collection of str
+        Hosts (with port) that may be read without encryption, whatever the configuration says; for tests.
+    routes : mapping of str to str
+        Host -> another host (with port) of ``allow_http_hosts`` that stands in for it; for tests of whole cities.
+    sleep, clock : callable
+        Injected by tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout_s: float = 15.0,
+        read_timeout_s: float = 90.0,
+        answer_timeout_s: float = 900.0,
+        retries: int = 6,
+        backoff_s: float = 2.0,
+        backoff_max_s: float = 120.0,
+        wait_max_s: float = 900.0,
+        max_bytes: int = 256 * 1024 * 1024,
+        allow_http_hosts: Collection[str] = (),
+        routes: Mapping[str, str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.timeouts_s = (connect_timeout_s, read_timeout_s)
+        self.answer_timeout_s = answer_timeout_s
+        self.retries = retries
+        self.backoff_s = backoff_s
+        self.backoff_max_s = backoff_max_s
+        self.wait_max_s = wait_max_s
+        self.max_bytes = max_bytes
+        self.allow_http_hosts = frozenset(allow_http_hosts)
+        self.routes = dict(routes or {})
+        self._sleep = sleep
+        self._clock = clock
+        self._session: requests.Session | None = None
+
+    def get_json(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        where: str,
+        check: Callable[[object], None] | None = None,
+    ) -> Answer:
+        """Ask for a JSON document.
+
+        Parameters
+        ----------
+        endpoint : Endpoint
+        path : str
+            Path on the host, beginning with ``/``.
+        params : mapping of str to str
+            Query.
+        where : str
+            Source and data set, for messages.
+        check : callable, optional
+            Looks at the parsed document; raises `Passing` if it is a fault in disguise that may pass, or an error.
+
+        Raises
+        ------
+        ConfigError
+            If the host is not one that may be asked.
+        SourceError
+            If the portal refuses, redirects to another host, sends too much, or does not recover.
+        """
+        url = self._url(endpoint, path)
+        secrets = [value for value in endpoint.headers.values() if isinstance(value, Secret)]
+        retry = self._retry()
+        while True:
+            try:
+                answer = self._once(url, endpoint, params, where, secrets)
+                if check is not None:
+                    check(answer.value)
+                return answer
+            except Passing as fault:
+                retry = self._wait(retry, fault, where)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _url(self, endpoint: Endpoint, path: str) -> str:
+        host = self.routes.get(endpoint.host, endpoint.host)
+        if not _HOST.match(host):
+            raise ConfigError(f"{host!r} is no host name. Write it without https:// and path, as in data.kcmo.org.")
+        plain = host in self.allow_http_hosts or (endpoint.allow_http and host == endpoint.host)
+        return f"{'http' if plain else 'https'}://{host}{path}"
+
+    def _retry(self) -> Retry:
+        from urllib3.util import Retry
+
+        return Retry(
+            total=self.retries,
+            backoff_factor=self.backoff_s,
+            backoff_max=self.backoff_max_s,
+            backoff_jitter=self.backoff_s,
+        )
+
+    def _wait(self, retry: Retry, fault: Passing, where: str) -> Retry:
+        from urllib3.exceptions import MaxRetryError, ProtocolError
+
+        if fault.wait_s is not None and fault.wait_s > self.wait_max_s:
+            raise SourceError(
+                f"{where}: {fault}; it asks to wait {fault.wait_s:,.0f} s, more than the {self.wait_max_s:,.0f} s that "
+                "are waited. Run again later, or ask the portal for a token with a higher limit."
+            ) from None
+        try:
+            # urllib3 counts and backs off; the fault itself may lie in the answer, which urllib3 does not look at.
+            retry = retry.increment("GET", where, error=ProtocolError(str(fault)))
+        except MaxRetryError:
+            raise SourceError(
+                f"{where}: {fault}, {self.retries + 1} times in a row. Look whether the portal is up, then run again."
+            ) from None
+        wait = max(retry.get_backoff_time(), fault.wait_s or 0.0)
+        if wait == 0.0:
+            wait = random.uniform(0.0, self.backoff_s)  # noqa: S311 - jitter is no secret
+        logger.warning("%s: %s; asking again in %.1f s", where, fault, wait)
+        self._sleep(wait)
+        return retry
+
+    def _once(
+        self, url: str, endpoint: Endpoint, params: Mapping[str, str], where: str, secrets: list[Secret]
+    ) -> Answer:
+        for _ in range(_MAX_REDIRECTS + 1):
+            with self._response(url, endpoint, params, where) as response:
+                target = _redirect(url, response, where)
+                if target is None:
+                    body = self._body(response, where)
+                    _check_status(response, body, where, secrets)
+                    return _parsed(body, where)
+            url, params = target, {}
+        raise SourceError(f"{where}: the portal redirects in circles. Look at its address in the configuration.")
+
+    def _response(self, url: str, endpoint: Endpoint, params: Mapping[str, str], where: str) -> requests.Response:
+        import requests
+
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.headers["User-Agent"] = "rtm_pipeline"
+        headers = {n: v.reveal() if isinstance(v, Secret) else v for n, v in endpoint.headers.items()}
+        # A host on one's own machine is not reached through a proxy.
+        proxies = {"no_proxy": urlsplit(url).hostname or ""} if url.startswith("http:") else None
+        try:
+            return self._session.get(
+                url,
+                params=dict(params),
+                headers=headers,
+                timeout=self.timeouts_s,
+                stream=True,
+                allow_redirects=False,
+                proxies=proxies,
+            )
+        except requests.exceptions.Timeout:
+            raise Passing(f"{urlsplit(url).netloc} does not answer within {self.timeouts_s[1]:g} s") from None
+        except requests.exceptions.ConnectionError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise SourceError(
+                    f"{where}: the certificate of {urlsplit(url).netloc} can't be verified. Look at the clock and the "
+                    "certificates of this machine; without them it is not read."
+                ) from None
+            raise Passing(f"no connection to {urlsplit(url).netloc}") from None
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise SourceError(f"{where}: the request can't be made ({type(error).__name__}).") from None
+
+    def _body(self, response: requests.Response, where: str) -> bytes:
+        from urllib3.exceptions import HTTPError
+
+        stated = response.headers.get("Content-Length", "")
+        if stated.isdigit() and int(stated) > self.max_bytes:
+            raise SourceError(f"{where}: {self._too_much(f'{int(stated):,} bytes')}")
+        deadline = self._clock() + self.answer_timeout_s
+        blocks, size = [], 0
+        try:
+            while block := response.raw.read1(_BLOCK, decode_content=True):
+                blocks.append(block)
+                size += len(block)
+                if size > self.max_bytes:
+                    raise SourceError(f"{where}: {self._too_much(f'more than {self.max_bytes:,} bytes')}")
+                if self._clock() > deadline:
+                    raise Passing(f"the answer is not there after {self.answer_timeout_s:g} s")
+        except (HTTPError, OSError) as error:
+            raise Passing(f"the answer broke off after {size:,} bytes ({type(error).__name__})") from None
+        return b"".join(blocks)
+
+    def _too_much(self, size: str) -> str:
+        return f"the portal sends {size} for one page; {self.max_bytes:,} are taken. It is not read on."
+
+
+def _redirect(url: str, response: requests.Response, where: str) -> str | None:
+    if response.status_code not in _REDIRECTS:
+        return None
+    target = urljoin(url, response.headers.get("Location", ""))
+    old, new = urlsplit(url), urlsplit(target)
+    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+        raise SourceError(
+            f"{where}: {old.netloc} redirects to {new.scheme}://{new.netloc}, which is not the configured host, so "
+            "it is not followed. If the portal has moved, mend its address in the configuration."
+        )
+    return target
+
+
+def _check_status(response: requests.Response, body: bytes, where: str, secrets: list[Secret]) -> None:
+    status = response.status_code
+    if status == 200:
+        return
+    if status in _TRY_AGAIN:
+        raise Passing(f"the portal answers with status {status}", _retry_after(response))
+    said = _message(body)
+    for secret in secrets:
+        said = secret.redact(said)
+    hint = {
+        401: " Look at the token.",
+        403: " Look at the token, and whether the data set is public.",
+        404: " Look whether the data set still exists.",
+    }.get(status, "")
+    raise SourceError(f"{where}: the portal answers with status {status}{said}.{hint}")
+
+
+def _message(body: bytes) -> str:
+    """What a portal says of its refusal, shortened; nothing if it is not JSON with a message."""
+    try:
+        said = parse(body)
+    except ValueError:
+        return ""
+    text = said.get("message") if isinstance(said, dict) else None
+    return f": {' '.join(text.split())[:200]}" if isinstance(text, str) else ""
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds of a ``Retry-After`` header, which tells seconds or a date (RFC 9110, 10.2.3)."""
+    header = response.headers.get("Retry-After", "").strip()
+    if header.isdigit():
+        return float(header)
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _parsed(body: bytes, where: str) -> Answer:
+    if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        title = _TITLE.search(body)
+        named = f" titled {title.group(1).decode('utf-8', 'replace').strip()!r}" if title else ""
+        raise Passing(f"the portal sends a web page{named} in place of data")
+    try:
+        return Answer(parse(body), len(body))
+    except ValueError as error:
+        raise Passing(f"the portal sends {error}") from None
