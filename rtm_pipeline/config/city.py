@@ -55,6 +55,7 @@ class ForecastSpec:
     horizon: Duration
     history: Duration | None
     block_if_not_better: bool
+    judge_ahead: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def resolve_city(model: CityModel) -> City:
             horizon=Duration.parse(model.forecast.horizon),
             history=None if model.forecast.history == "all" else Duration.parse(model.forecast.history),
             block_if_not_better=model.forecast.block_if_not_better,
+            judge_ahead=model.forecast.judge == "ahead",
         ),
         schedule_cron=model.schedule.cron if model.schedule else None,
         labels=_labels(model),

@@ -95,6 +95,8 @@ class ForecastModel(Strict):
     horizon: DurationText = "1y"
     history: DurationText | Literal["all"] = "all"
     """How far back past outcomes are read."""
+    judge: Literal["behind", "ahead"] = "behind"
+    """A night is judged on the last horizon before as_of; a backtest on the horizon ahead of it."""
     block_if_not_better: bool = False
     """Whether a forecast that does not beat the best baseline may not be published."""
 

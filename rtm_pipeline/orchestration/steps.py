@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rtm_pipeline.config.city import City
 from rtm_pipeline.orchestration.step import Step
+from rtm_pipeline.orchestration.steps_evaluation import evaluation_steps
 from rtm_pipeline.orchestration.steps_factors import factor_steps
 from rtm_pipeline.orchestration.steps_ingest import ingest_steps
 from rtm_pipeline.orchestration.steps_model import model_steps
@@ -20,6 +21,7 @@ def steps_of(city: City) -> dict[str, Step]:
         *factor_steps(city),
         *model_steps(city),
         *surface_steps(city),
+        *evaluation_steps(city),
         *release_steps(city),
     ]
     return {step.name: step for step in steps}

@@ -14,11 +14,12 @@ from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
+from rtm_pipeline.units import Duration, Window
 
 if TYPE_CHECKING:
     from rtm_pipeline.factors import Factor
 
-__all__ = ["BACKTEST", "BACKTEST_ASSUMED", "NIGHTLY", "VINTAGES", "factor_step", "factor_steps"]
+__all__ = ["BACKTEST", "BACKTEST_ASSUMED", "NIGHTLY", "VINTAGES", "factor_step", "factor_steps", "vintages_of"]
 
 VINTAGES = "vintages"
 NIGHTLY = "nightly"
@@ -38,7 +39,7 @@ def factor_steps(city: City) -> list[Step]:
 
 def _vintages(city: City) -> Step:
     def reads(city: City, as_of: date) -> Any:
-        return [as_of, city.outcome.window, city.outcome.lag, city.forecast.horizon]
+        return [as_of, city.outcome.window, city.outcome.lag, city.forecast.horizon, city.forecast.judge_ahead]
 
     return Step(
         name=VINTAGES,
@@ -56,19 +57,34 @@ def _choose_vintages(context: StepContext, inputs: Mapping[str, Any]) -> StepRes
     city = context.city
     outcome: LayerResult = inputs[layer_step(city.outcome.layer)]
     lag = city.outcome.lag if city.outcome.lag is not None else measured_lag(outcome.layer, context.as_of)
-    nightly = city.fit_vintage(context.as_of, lag)
-    cutoff = city.forecast.horizon.before(nightly.outcome.end)
-    backtest = city.fit_vintage(cutoff)
-    value = RunVintages(lag=lag, nightly=nightly, backtest=backtest, as_of=context.as_of, cutoff=cutoff)
+    value = vintages_of(city, context.as_of, lag)
     return StepResult(
         value,
         {
             "lag": str(lag),
-            "fitted on": str(nightly.outcome),
-            "factors known at": str(nightly.known_at),
+            "fitted on": str(value.nightly.outcome),
+            "factors known at": str(value.nightly.known_at),
             "judged on": str(value.judged),
-            "judged model fitted on": str(backtest.outcome),
+            "judged model fitted on": str(value.backtest.outcome),
         },
+    )
+
+
+def vintages_of(city: City, as_of: date, lag: Duration) -> RunVintages:
+    """The dates of a run.
+
+    A nightly run is judged on the last horizon before ``as_of``, with everything made as of its beginning. With
+    ``forecast.judge: ahead`` (a backtest) ``as_of`` itself is the cut-off and the horizon after it is scored, as far as
+    the files know it by now.
+    """
+    if city.forecast.judge_ahead:
+        fitted = city.fit_vintage(as_of, lag)
+        ahead = city.apply_vintage(as_of).outcome
+        return RunVintages(lag, fitted, fitted, as_of, as_of, ahead, date.max)
+    nightly = city.fit_vintage(as_of, lag)
+    cutoff = city.forecast.horizon.before(nightly.outcome.end)
+    return RunVintages(
+        lag, nightly, city.fit_vintage(cutoff, lag), as_of, cutoff, Window(cutoff, nightly.outcome.end), as_of
     )
 
 

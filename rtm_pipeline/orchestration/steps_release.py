@@ -11,6 +11,7 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
+from rtm_pipeline.orchestration.steps_evaluation import EVALUATION
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
@@ -45,6 +46,7 @@ def release_steps(city: City) -> list[Step]:
         VINTAGES,
         TERRAIN,
         FORECAST,
+        EVALUATION,
         *(layer_step(name) for name in city.layers),
         *(factor_step(name) for name in city.factors),
         *dict.fromkeys(snapshot_step(spec.source) for spec in city.layers.values()),
@@ -132,6 +134,10 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
         terrain=terrain,
         tiers={"risk_terrain": tiers_of(terrain.rrs), "forecast": tiers_of(inputs[FORECAST].expected)},
         forecast=inputs[FORECAST],
+        evaluation=inputs[EVALUATION],
+        accuracy=inputs[EVALUATION].accuracy.as_json(),
+        timezone=city.timezone,
+        layer_sources={name: spec.source for name, spec in city.layers.items()},
         factors={name: pair.apply for name, pair in pairs.items() if pair.apply is not None},
         left_out=tuple(
             {"factor": name, "reason": pair.left_out} for name, pair in pairs.items() if pair.left_out is not None

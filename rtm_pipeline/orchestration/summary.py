@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtm_pipeline.orchestration.run import RunReport
+from rtm_pipeline.orchestration.steps_evaluation import EVALUATION
 from rtm_pipeline.orchestration.steps_ingest import layer_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN
 from rtm_pipeline.orchestration.steps_release import RELEASE
 
-__all__ = ["summary_of", "summary_text"]
+__all__ = ["accuracy_text", "summary_of", "summary_text"]
 
 
 def summary_of(report: RunReport) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def summary_of(report: RunReport) -> dict[str, Any]:
         "why_not_current": release.why_not,
         "reused": release.reused,
         "layers": layers,
+        "accuracy": report.value(EVALUATION).accuracy.as_json(),
         "model": {
             "family": terrain.family,
             "bic": terrain.bic,
@@ -74,6 +76,34 @@ def summary_text(facts: Mapping[str, Any]) -> str:
         lines.append(f"    {term['variable']:<44} RRV {term['rrv']:5.2f}{interval}")
     if not model["terms"]:
         lines.append("    no factor was selected: nothing in these layers explains the outcome")
+    lines += ["", *("  " + line for line in accuracy_text(facts["accuracy"]).splitlines())]
     state = "current" if facts["current"] else f"not current: {facts['why_not_current']}"
     lines += ["", f"  release ({state}):", f"    {facts['release']}", f"    the map: {facts['release']}/public/map.png"]
+    return "\n".join(lines)
+
+
+def accuracy_text(accuracy: Mapping[str, Any]) -> str:
+    """How good the surfaces were on the judged period, beside the simple rules."""
+    words = {
+        "better": "better than",
+        "not_better": "not better than",
+        "not_judged": "not judged against",
+    }[accuracy["verdict"]]
+    rule = accuracy["baseline_chosen"]
+    if accuracy["horizon"] is None or accuracy["n_events"] is None:
+        return f"accuracy: not judged: {accuracy['verdict_reason']}"
+    lines = [
+        f"accuracy on [{accuracy['horizon'][0]}, {accuracy['horizon'][1]}), {accuracy['n_events']:,} incidents: "
+        f"the forecast is {words} {rule}",
+    ]
+    if accuracy["verdict_reason"]:
+        lines.append(f"  ({accuracy['verdict_reason']})")
+    shares = ["0.005", "0.01", "0.02", "0.05", "0.1", "0.2"]
+    lines.append("  PAI at share of cells " + "".join(f"{float(share):>8.1%}" for share in shares))
+    for name, surface in accuracy["surfaces"].items():
+        if surface is None:
+            lines.append(f"  {name:<21} {accuracy['missing'].get(name, 'not made')}")
+            continue
+        cells = "".join(f"{surface['pai'][s]['expected']:>8.2f}" if surface["pai"][s] else "       -" for s in shares)
+        lines.append(f"  {name:<21}{cells}")
     return "\n".join(lines)

@@ -65,6 +65,10 @@ class RunVintages:
         The same a horizon earlier: its model is scored on `judged`.
     as_of, cutoff : date
         When the nightly and the judged model are applied.
+    judged : Window
+        The outcome that the backtest is scored on.
+    observed_at : date
+        The outcome is taken as it was known then.
     """
 
     lag: Duration
@@ -72,11 +76,8 @@ class RunVintages:
     backtest: Vintage
     as_of: date
     cutoff: date
-
-    @property
-    def judged(self) -> Window:
-        """The outcome that the backtest is scored on; it ends where the nightly outcome ends."""
-        return Window(self.cutoff, self.nightly.outcome.end)
+    judged: Window
+    observed_at: date
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,83 +1,24 @@
-"""The command line. Arguments in, one clear message or a short summary out; the work is elsewhere.
-
-Heavy libraries are imported inside the commands, so that ``rtm --help`` answers at once.
-"""
+"""Commands that work on a city: run, check, backtest, ui."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rtm_pipeline import __version__
-from rtm_pipeline.errors import ConfigError, RtmError
+from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, DataDir, Output, Set, Verbose, app, fail, say
+from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from rtm_pipeline.config.load import LoadedConfig
     from rtm_pipeline.orchestration.paths import Paths
+    from rtm_pipeline.orchestration.run import RunReport
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="rtm",
-    help="Risk terrain modeling for cities: where greening a lot or abating a building should come first.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-Config = Annotated[str, typer.Argument(help="A name in the folder of configurations, or the path of a YAML file.")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the city's files.")]
-Output = Annotated[Path | None, typer.Option("--output", help="Where releases go. Default: ./output or RTM_OUTPUT.")]
-ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder of configurations. Default: ./configs.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: a.b=value. May be repeated.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show detail.")]
-
-
-def main() -> None:
-    """Entry point: errors become one message and an exit code, never a traceback."""
-    try:
-        app(standalone_mode=False)
-    except RtmError as error:
-        _fail(str(error), error.exit_code)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
-    except typer.Abort:
-        _fail("Stopped.", 130)
-    except KeyboardInterrupt:
-        _fail("Stopped.", 130)
-    except Exception as error:
-        usage = getattr(error, "format_message", None)
-        if usage is not None:
-            _fail(f"{usage()} Try 'rtm --help'.", 2)
-        if os.environ.get("RTM_DEBUG"):
-            raise
-        _fail(f"Unexpected {type(error).__name__}: {error}. Set RTM_DEBUG=1 to see where, and please report it.", 1)
-
-
-def _fail(message: str, code: int) -> None:
-    print(f"rtm: {message}", file=sys.stderr)  # noqa: T201
-    sys.exit(code)
-
-
-def _say(text: str = "") -> None:
-    print(text)  # noqa: T201
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    if version:
-        _say(f"rtm_pipeline {__version__}")
-        raise typer.Exit
+__all__: list[str] = []
 
 
 def _load(
@@ -114,19 +55,56 @@ def run(
     """Run the whole pipeline once, through the asset graph, in this process."""
     day = _date(as_of, "--as-of")
     loaded, paths = _load(config, config_dir, output, data_dir, assignments)
-    from rtm_pipeline.orchestration.run import run_city
+    report = _execute(loaded, paths, as_of=day, promote=promote, quiet=as_json, verbose=verbose)
     from rtm_pipeline.orchestration.summary import summary_of, summary_text
-    from rtm_pipeline.terminal import Progress
+
+    facts = summary_of(report)
+    say(json.dumps(facts, indent=2) if as_json else summary_text(facts))
+
+
+@app.command()
+def backtest(
+    config: Config,
+    cutoff: Annotated[str, typer.Option("--cutoff", help="Nothing known later may enter a surface.")],
+    horizon: Annotated[str, typer.Option("--horizon", help="How long after the cut-off is scored.")] = "1y",
+    data_dir: DataDir = None,
+    output: Output = None,
+    config_dir: ConfigDir = None,
+    assignments: Set = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make everything as of a cut-off and score it on what came after; never becomes current."""
+    day = _date(cutoff, "--cutoff")
+    changes = [*(assignments or ()), "forecast.judge=ahead", f"forecast.horizon={horizon}"]
+    loaded, paths = _load(config, config_dir, output, data_dir, changes)
+    report = _execute(loaded, paths, as_of=day, promote=False, quiet=as_json, verbose=verbose)
+    from rtm_pipeline.orchestration.summary import accuracy_text, summary_of
+
+    facts = summary_of(report)
+    path = Path(facts["release"]) / "accuracy.json"
+    if as_json:
+        say(json.dumps({"accuracy": facts["accuracy"], "path": str(path)}, indent=2))
+        return
+    say(accuracy_text(facts["accuracy"]))
+    say(str(path))
+
+
+def _execute(
+    loaded: LoadedConfig, paths: Paths, *, as_of: date | None, promote: bool, quiet: bool, verbose: bool
+) -> RunReport:
+    """Run the graph with a progress display; leave with the failure's exit code if it fails."""
+    from rtm_pipeline.cli.terminal import Progress
+    from rtm_pipeline.orchestration.run import run_city
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    with Progress(f"{loaded.city.label}", quiet=as_json) as progress:
-        report = run_city(loaded, paths, as_of=day, promote=promote, listen=progress.on_event)
+    with Progress(loaded.city.label, quiet=quiet) as progress:
+        report = run_city(loaded, paths, as_of=as_of, promote=promote, listen=progress.on_event)
     if not report.ok:
         lines = [f"{failure.step}: {failure.message}" for failure in report.failures]
         code = max((failure.exit_code for failure in report.failures), default=1)
-        _fail("\n     ".join([*lines, f"Nothing was published. The full log: {report.log_file}"]), code)
-    facts = summary_of(report)
-    _say(json.dumps(facts, indent=2) if as_json else summary_text(facts))
+        fail("\n     ".join([*lines, f"Nothing was published. The full log: {report.log_file}"]), code)
+    return report
 
 
 @app.command()
@@ -142,7 +120,7 @@ def check(
     loaded, paths = _load(config, config_dir, None, data_dir, assignments)
     if not sources:
         facts: dict[str, Any] = {"config": str(loaded.path), "city": loaded.city.name, "ok": True}
-        _say(
+        say(
             json.dumps(facts)
             if as_json
             else f"{loaded.path}: fine ({len(loaded.city.layers)} layers, "
@@ -152,7 +130,7 @@ def check(
     from rtm_pipeline.orchestration.source_check import check_sources, source_check_text
 
     found = check_sources(loaded, paths)
-    _say(json.dumps(found, indent=2, default=str) if as_json else source_check_text(found))
+    say(json.dumps(found, indent=2, default=str) if as_json else source_check_text(found))
     if found["errors"]:
         raise typer.Exit(max(error["exit_code"] for error in found["errors"].values()))
 

@@ -1,0 +1,87 @@
+"""The command line. Arguments in, one clear message or a short summary out; the work is elsewhere.
+
+Heavy libraries are imported inside the commands, so that ``rtm --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from rtm_pipeline import __version__
+from rtm_pipeline.errors import RtmError
+
+__all__ = [
+    "AsJson",
+    "Config",
+    "ConfigDir",
+    "DataDir",
+    "Output",
+    "Set",
+    "Verbose",
+    "app",
+    "fail",
+    "main",
+    "say",
+]
+
+app = typer.Typer(
+    name="rtm",
+    help="Risk terrain modeling for cities: where greening a lot or abating a building should come first.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[str, typer.Argument(help="A name in the folder of configurations, or the path of a YAML file.")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the city's files.")]
+Output = Annotated[Path | None, typer.Option("--output", help="Where releases go. Default: ./output or RTM_OUTPUT.")]
+ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder of configurations. Default: ./configs.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: a.b=value. May be repeated.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show detail.")]
+
+
+def main() -> None:
+    """Entry point: errors become one message and an exit code, never a traceback."""
+    try:
+        app(standalone_mode=False)
+    except RtmError as error:
+        fail(str(error), error.exit_code)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        fail("Stopped.", 130)
+    except KeyboardInterrupt:
+        fail("Stopped.", 130)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            fail(f"{usage()} Try 'rtm --help'.", 2)
+        if os.environ.get("RTM_DEBUG"):
+            raise
+        fail(f"Unexpected {type(error).__name__}: {error}. Set RTM_DEBUG=1 to see where, and please report it.", 1)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one message and leave."""
+    print(f"rtm: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+def say(text: str = "") -> None:
+    """Print to standard output."""
+    print(text)  # noqa: T201
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        say(f"rtm_pipeline {__version__}")
+        raise typer.Exit

@@ -1,0 +1,158 @@
+"""Commands that work on any table: fit, accuracy."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rtm_pipeline.cli.app import AsJson, app, say
+from rtm_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__: list[str] = []
+
+Table = Annotated[Path, typer.Argument(help="A Parquet or CSV file.")]
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if not path.is_file():
+        raise ConfigError(f"There is no file {path}.")
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pyarrow.parquet.read_table(path)
+        return pyarrow.csv.read_csv(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ConfigError(f"{path} can't be read as a table: {error}.") from None
+
+
+def _numbers(table: pa.Table, name: str, option: str) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        from rtm_pipeline.config.problems import did_you_mean
+
+        near = did_you_mean(name, table.column_names)
+        raise ConfigError(f"{option}: the table has no column '{name}'.{near} It has: {', '.join(table.column_names)}.")
+    column = table.column(name)
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
+        raise ConfigError(f"{option}: the column '{name}' holds {column.type}; numbers are expected.")
+    return column.cast(pa.float64()).fill_null(float("nan")).to_numpy().astype(np.float64)
+
+
+@app.command()
+def fit(
+    table: Table,
+    count: Annotated[str, typer.Option("--count", help="Column with the number of incidents.")],
+    exposure: Annotated[str | None, typer.Option("--exposure", help="Column with the exposure; 1 without.")] = None,
+    factor_of: Annotated[
+        str | None,
+        typer.Option("--factor-of", help="Regular expression; its first group in a column's name is the risk factor."),
+    ] = None,
+    family: Annotated[str, typer.Option(help="auto, poisson, nb1 or nb2.")] = "auto",
+    direction: Annotated[str, typer.Option(help="aggravating, protective or both.")] = "aggravating",
+    no_screen: Annotated[bool, typer.Option("--no-screen", help="Leave the penalized screening out.")] = False,
+    refits: Annotated[int, typer.Option(help="Bootstrap refits of the final model.", min=0)] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of folds and bootstrap.", min=0)] = 0,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the model here as JSON.")] = None,
+) -> None:
+    """Fit a risk terrain model to a table of 0/1 columns."""
+    from rtm_pipeline.model.engine import fit_rtm
+    from rtm_pipeline.model.report import model_report
+    from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
+    from rtm_pipeline.model.table import design_from_table
+
+    for option, value, allowed in (
+        ("--family", family, ("auto", "poisson", "nb1", "nb2")),
+        ("--direction", direction, ("aggravating", "protective", "both")),
+    ):
+        if value not in allowed:
+            raise ConfigError(f"{option}: found {value!r}; allowed: {', '.join(allowed)}.")
+    rows = _read(table)
+    counts = _numbers(rows, count, "--count")
+    weights = _numbers(rows, exposure, "--exposure") if exposure else None
+    names = [name for name in rows.column_names if name not in (count, exposure)]
+    columns = {name: _numbers(rows, name, "variable") for name in names}
+    design = design_from_table(columns, counts, weights, factor_of=_pattern(factor_of))
+    spec = ModelSpec(
+        family=family,
+        direction=direction,
+        screen=not no_screen,
+        seed=seed,
+        bootstrap=BootstrapSpec(refits=refits, selections=0),
+    )
+    report = model_report(fit_rtm(design, spec, block_id=None))
+    if out is not None:
+        out.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    say(_model_text(report))
+
+
+def _pattern(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ConfigError(f"--factor-of: {text!r} is not a regular expression: {error}.") from None
+    return text
+
+
+def _model_text(report: dict[str, Any]) -> str:
+    lines = [
+        f"{report['family']}, {report['n_events']:,} incidents in {report['n_cells']:,} rows, BIC {report['bic']:.2f}",
+        f"{'variable':<40} {'coefficient':>12} {'SE':>8} {'RRV':>8}",
+        f"{'(intercept)':<40} {report['intercept']:>12.5f}",
+    ]
+    for term in report["terms"]:
+        lines.append(f"{term['variable']:<40} {term['coefficient']:>12.5f} {term['se']:>8.5f} {term['rrv']:>8.4f}")
+    if not report["terms"]:
+        lines.append("no variable was selected")
+    return "\n".join(lines)
+
+
+@app.command()
+def accuracy(
+    table: Table,
+    observed: Annotated[str, typer.Option("--observed", help="Column with the incidents of the judged period.")],
+    score: Annotated[str, typer.Option("--score", help="Column with the score that ranks the rows.")],
+    exposure: Annotated[str | None, typer.Option("--exposure", help="Column with the share of area.")] = None,
+    in_incidents: Annotated[bool, typer.Option(help="The score is in expected incidents: tell the RRI too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """PAI, PEI, RRI and hit rate of a score, with the bounds that ties leave open."""
+    from rtm_pipeline.evaluation.accuracy import table_accuracy
+
+    rows = _read(table)
+    found = table_accuracy(
+        _numbers(rows, observed, "--observed"),
+        _numbers(rows, score, "--score"),
+        exposure=_numbers(rows, exposure, "--exposure") if exposure else None,
+        in_incidents=in_incidents,
+    )
+    say(json.dumps(found, indent=2, allow_nan=False) if as_json else _accuracy_text(found))
+
+
+def _accuracy_text(found: dict[str, Any]) -> str:
+    lines = [
+        f"{found['n_events']:,.0f} incidents in {found['n_cells']:,} rows, {found['distinct_values']:,} distinct",
+        f"{'share':>7} {'PAI':>8} {'from':>8} {'to':>8} {'PEI':>7} {'hit rate':>9}",
+    ]
+    for share, pai in found["pai"].items():
+        if pai is None:
+            lines.append(f"{float(share):>7.1%}   no row or no incident")
+            continue
+        pei, hits = found["pei"][share], found["hit_rate"][share]
+        lines.append(
+            f"{float(share):>7.1%} {pai['expected']:>8.3f} {pai['min']:>8.3f} {pai['max']:>8.3f} "
+            f"{pei['expected']:>7.3f} {hits['expected']:>9.3f}"
+        )
+    return "\n".join(lines)
