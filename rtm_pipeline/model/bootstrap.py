@@ -211,7 +211,7 @@ def _fit_draws(
     phi: float,
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    from rtm_pipeline.model.newton_batches import Fits, empty_fits, fit_replicates
+    from rtm_pipeline.model.newton import Fits, empty_fits, fit_replicates
 
     out = empty_fits(len(draws), base.size)
     for first in range(0, len(draws), _CHUNK):

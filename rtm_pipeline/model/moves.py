@@ -201,17 +201,18 @@ class _AdditionSearch:
         return self.moves, self.dropped, n_fits
 
     def _bounds(self, todo: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        from rtm_pipeline.model.newton_batches import gain_bounds
+        from rtm_pipeline.model.gain_bounds import gain_bounds
 
-        rows, beta, splits = self.model.rows.arrays, self.model.fit.coefficients, self.splits
-        means = rows.size * np.exp(beta[0] + self.model.rows.bits @ beta[1:])
-        X = np.column_stack([np.ones(means.size), self.model.rows.bits])
-        info = np.ascontiguousarray((X * means[:, None]).T @ X)
+        rows, bits, beta = self.model.rows.arrays, self.model.rows.bits, self.model.fit.coefficients
+        rate = np.exp(beta[0] + bits @ beta[1:])
+        X = np.column_stack([np.ones(rate.size), bits])
+        inverse = np.linalg.inv((X * (rows.size * rate)[:, None]).T @ X)
         score, bound = np.empty(todo.size), np.empty(todo.size)
-        part = splits.of(todo)
+        part = self.splits.of(todo)
+        shares = (part.size0, part.size1, part.linear1)
 
         def run(span: tuple[int, int]) -> None:
-            gain_bounds(rows, beta, info, part.size0, part.size1, part.linear1, *span, score, bound)
+            gain_bounds(rows.start, rows.active, rate, inverse, *shares, *span, score, bound)
 
         in_order(run, slices(todo.size, self._threads(todo.size)), threads=self._threads(todo.size))
         return score, bound
@@ -221,7 +222,7 @@ class _AdditionSearch:
 
     def fit(self, todo: NDArray[np.intp]) -> None:
         """Fit candidates and keep those that are admissible and lower BIC."""
-        from rtm_pipeline.model.newton_batches import empty_fits, fit_candidates
+        from rtm_pipeline.model.newton import empty_fits, fit_candidates
 
         rows, fit, part = self.model.rows.arrays, self.model.fit, self.splits.of(todo)
         out = empty_fits(todo.size, fit.coefficients.size + 1)

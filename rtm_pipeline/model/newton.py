@@ -13,9 +13,11 @@ NB2          cells (one row per distinct exposure)   summed counts              
 
 Every log-likelihood is written so that it is smooth at dispersion 0, where it equals the Poisson one; the
 dispersion is bounded below by 0 and may rest there. Rows are summed in a fixed order without fastmath and each fit
-is independent of its neighbors, so the results have the same bits whatever the number of threads.
+is independent of its neighbors, so a batch can be cut anywhere between threads and keeps its bits.
 
-This module imports numba; import it inside functions, not at the head of modules on a start-up path.
+This module imports numba; import it inside functions, not at the head of modules on a start-up path. It is longer than
+others because numba recognizes stale machine code by the one file that a function stands in: what calls each other
+stays together.
 """
 
 # numba's decorator has no types, and what it compiles takes its types from the call
@@ -29,13 +31,23 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["CONVERGED", "ITERATIONS", "PIVOT", "SINGULAR", "RowArrays", "factor", "fit_rows", "solve"]
+__all__ = [
+    "CONVERGED",
+    "ITERATIONS",
+    "SINGULAR",
+    "Fits",
+    "RowArrays",
+    "empty_fits",
+    "fit_candidates",
+    "fit_replicates",
+    "fit_rows",
+]
 
 CONVERGED, SINGULAR, ITERATIONS = 0, 1, 2
 
 _MAX_ITERATIONS = 100
 _DECREMENT = 1e-8  # nats; the step after it leaves an error of the order of its square
-PIVOT = 1e-11  # a pivot this much smaller than its diagonal is a linear combination of the terms before it
+_PIVOT = 1e-11  # a pivot this much smaller than its diagonal is a linear combination of the terms before it
 _SERIES = 0.02  # below it the closed forms of the derivatives of log1p(t)/t lose digits
 _LONGEST_STEP = 3.0
 
@@ -75,6 +87,23 @@ class RowArrays(NamedTuple):
     hist_step: NDArray[np.float64]
     hist_cells: NDArray[np.float64]
     events: float
+
+
+class Fits(NamedTuple):
+    """Results of a batch.
+
+    Attributes
+    ----------
+    beta : ndarray of float64, shape (n, p)
+    phi, total : ndarray of float64, shape (n,)
+        Dispersion; log-likelihood without constants.
+    status : ndarray of int64, shape (n,)
+    """
+
+    beta: NDArray[np.float64]
+    phi: NDArray[np.float64]
+    total: NDArray[np.float64]
+    status: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -177,7 +206,7 @@ def _evaluate(rows, beta, phi, g, info):
 
 
 @njit(cache=True, nogil=True)
-def factor(a, n, low):
+def _factor(a, n, low):
     """Cholesky factor of the leading n x n lower triangle of ``a`` into ``low``; False if a pivot vanishes."""
     for i in range(n):
         for j in range(i + 1):
@@ -185,7 +214,7 @@ def factor(a, n, low):
             for k in range(j):
                 s -= low[i, k] * low[j, k]
             if i == j:
-                if not (s > PIVOT * abs(a[i, i]) and s > 0.0):
+                if not (s > _PIVOT * abs(a[i, i]) and s > 0.0):
                     return False
                 low[i, i] = np.sqrt(s)
             else:
@@ -194,7 +223,7 @@ def factor(a, n, low):
 
 
 @njit(cache=True, nogil=True)
-def solve(low, n, b, x):
+def _solve(low, n, b, x):
     """Solve ``low low' x = b``."""
     for i in range(n):
         s = b[i]
@@ -211,8 +240,8 @@ def solve(low, n, b, x):
 @njit(cache=True, nogil=True)
 def _direction(info, g, n, low, work, d):
     """Newton's direction into ``d``; where the information is not positive definite, of a ridged one (True)."""
-    if factor(info, n, low):
-        solve(low, n, g, d)
+    if _factor(info, n, low):
+        _solve(low, n, g, d)
         return False
     ridge = 1e-3
     while ridge < 1e12:
@@ -220,8 +249,8 @@ def _direction(info, g, n, low, work, d):
             for j in range(i):
                 work[i, j] = info[i, j]
             work[i, i] = info[i, i] + ridge * (abs(info[i, i]) + 1e-8 * (1.0 + abs(info[0, 0])))
-        if factor(work, n, low):
-            solve(low, n, g, d)
+        if _factor(work, n, low):
+            _solve(low, n, g, d)
             return True
         ridge *= 10.0
     d[:] = 0.0
@@ -229,11 +258,9 @@ def _direction(info, g, n, low, work, d):
 
 
 @njit(cache=True, nogil=True)
-def _next_phi(phi, change, whole):
-    """The dispersion after a step: never negative, no leaps; a whole step that crosses 0 tries the boundary."""
-    new = phi + change
-    if new < 0.0:
-        return 0.0 if whole else phi / 8.0
+def _next_phi(phi, change):
+    """The dispersion after a step: projected to the boundary at 0, no leaps up."""
+    new = max(phi + change, 0.0)
     if phi > 0.0 and new > 8.0 * phi + 1e-3:
         return 8.0 * phi + 1e-3
     return new
@@ -269,6 +296,9 @@ def fit_rows(rows, beta, phi, info):
         free = rows.kind > 0 and not (phi == 0.0 and g[p] <= 0.0)
         n = p + 1 if free else p
         ridged = _direction(info, g, n, low, work, d)
+        if free and phi == 0.0 and d[p] <= 0.0:  # the dispersion can't leave the boundary before beta has moved
+            free, n = False, p
+            ridged = _direction(info, g, n, low, work, d)
         decrement = longest = 0.0
         for i in range(n):
             decrement += g[i] * d[i]
@@ -282,7 +312,7 @@ def fit_rows(rows, beta, phi, info):
             for i in range(p):
                 trial[i] = beta[i] + step * d[i]
             if free:
-                new_phi = _next_phi(phi, step * d[p], step == 1.0)
+                new_phi = _next_phi(phi, step * d[p])
             new = _evaluate(rows, trial, new_phi, g, info)
             if new >= total - slack:
                 break
@@ -296,3 +326,133 @@ def fit_rows(rows, beta, phi, info):
         if decrement < _DECREMENT and step == 1.0 and not at_saddle:
             return total, phi, SINGULAR if ridged else CONVERGED, iteration + 1
     return total, phi, ITERATIONS, _MAX_ITERATIONS
+
+
+@njit(cache=True, nogil=True)
+def _start_candidate(rows, size0, size1, events1, base, beta):
+    """Start of a candidate's fit: the Poisson optimum over the intercept and the new coefficient, all others held."""
+    mean0 = mean1 = 0.0
+    for r in range(rows.scale.size):
+        eta = base[0]
+        for q in range(rows.start[r], rows.start[r + 1]):
+            eta += base[rows.active[q]]
+        m = rows.scale[r] * np.exp(eta)
+        mean0 += size0[r] * m
+        mean1 += size1[r] * m
+    beta[: base.size] = base
+    beta[base.size] = 0.0
+    if events1 > 0.0 and rows.events > events1:
+        shift = np.log((rows.events - events1) / mean0)
+        beta[0] += shift
+        beta[base.size] = np.log(events1 / mean1) - shift
+
+
+@njit(cache=True, nogil=True)
+def _split_rows(rows, p, size0, size1, linear1, tail1, out):
+    """Rows of the base terms plus one candidate (term ``p``) into the arrays of ``out``; returns the sizes used."""
+    n = a = t = 0
+    for r in range(rows.scale.size):
+        for on in range(2):
+            part = size1[r] if on else size0[r]
+            if part == 0.0:
+                continue
+            for q in range(rows.start[r], rows.start[r + 1]):
+                out.active[a] = rows.active[q]
+                a += 1
+            if on:
+                out.active[a] = p
+                a += 1
+            out.size[n], out.scale[n] = part, rows.scale[r]
+            out.linear[n] = linear1[r] if on else rows.linear[r] - linear1[r]
+            for e in range(rows.tail[r], rows.tail[r + 1]):
+                cells = tail1[e] if on else rows.tail_cells[e] - tail1[e]
+                if cells > 0.0:
+                    out.tail_exposure[t], out.tail_step[t], out.tail_cells[t] = (
+                        rows.tail_exposure[e],
+                        rows.tail_step[e],
+                        cells,
+                    )
+                    t += 1
+            n += 1
+            out.start[n], out.tail[n] = a, t
+    return n, a, t
+
+
+def empty_fits(n: int, p: int) -> Fits:
+    """Room for ``n`` fits of ``p`` coefficients each."""
+    return Fits(np.empty((n, p)), np.empty(n), np.empty(n), np.empty(n, np.int64))
+
+
+@njit(cache=True, nogil=True)
+def fit_candidates(rows, base, phi, size0, size1, linear1, tail1, events1, first, stop, out):
+    """Fit the terms of ``base`` plus one candidate, for the candidates ``first`` to ``stop``.
+
+    ``size0``/``size1``, shape (candidates, rows), split the rows' size by the candidate off and on; ``linear1``,
+    ``tail1`` and ``events1`` are the shares with it on. Results go into ``out``, one row a candidate.
+    """
+    n_rows, p, entries, steps = rows.scale.size, base.size, rows.active.size, rows.tail_cells.size
+    space = RowArrays(
+        rows.kind,
+        np.zeros(2 * n_rows + 1, np.int64),
+        np.empty(2 * entries + n_rows, np.int64),
+        np.empty(2 * n_rows),
+        np.empty(2 * n_rows),
+        np.empty(2 * n_rows),
+        np.zeros(2 * n_rows + 1, np.int64),
+        np.empty(2 * steps),
+        np.empty(2 * steps),
+        np.empty(2 * steps),
+        rows.hist_step,
+        rows.hist_cells,
+        rows.events,
+    )
+    fitted, info = np.empty(p + 1), np.empty((p + 2, p + 2))
+    for j in range(first, stop):
+        n, a, t = _split_rows(rows, p, size0[j], size1[j], linear1[j], tail1[j], space)
+        used = RowArrays(
+            rows.kind,
+            space.start[: n + 1],
+            space.active[:a],
+            space.size[:n],
+            space.linear[:n],
+            space.scale[:n],
+            space.tail[: n + 1],
+            space.tail_exposure[:t],
+            space.tail_step[:t],
+            space.tail_cells[:t],
+            rows.hist_step,
+            rows.hist_cells,
+            rows.events,
+        )
+        _start_candidate(rows, size0[j], size1[j], events1[j], base, fitted)
+        out.total[j], out.phi[j], out.status[j], _ = fit_rows(used, fitted, phi, info)
+        out.beta[j] = fitted
+
+
+@njit(cache=True, nogil=True)
+def fit_replicates(rows, base, phi, size, linear, tail_cells, hist_cells, events, first, stop, out):
+    """Fit the terms of ``rows`` to the replicates ``first`` to ``stop``, whose statistics have a row each.
+
+    Results go into ``out``, one row a replicate.
+    """
+    p = base.size
+    info, fitted = np.empty((p + 1, p + 1)), np.empty(p)
+    for b in range(first, stop):
+        replicate = RowArrays(
+            rows.kind,
+            rows.start,
+            rows.active,
+            size[b],
+            linear[b],
+            rows.scale,
+            rows.tail,
+            rows.tail_exposure,
+            rows.tail_step,
+            tail_cells[b],
+            rows.hist_step,
+            hist_cells[b],
+            events[b],
+        )
+        fitted[:] = base
+        out.total[b], out.phi[b], out.status[b], _ = fit_rows(replicate, fitted, phi, info)
+        out.beta[b] = fitted
