@@ -49,7 +49,9 @@ class _Pass:
         price: NDArray[np.float64],
         values: NDArray[np.float64],
         reductions: NDArray[np.float64],
+        share: NDArray[np.float64] | None,
     ) -> None:
+        self.start = np.zeros_like(model.weight) if share is None else share
         self.model, self.items, self.limits = model, items, limits
         self.price, self.values, self.reductions = price, values, reductions
         self.clear()
@@ -57,7 +59,7 @@ class _Pass:
     def clear(self) -> None:
         """Begin again with nothing chosen."""
         limits = self.limits
-        self.share = np.zeros_like(self.model.weight)
+        self.share = self.start.copy()
         self.taken = np.zeros(len(self.model.sites), dtype=np.bool_)
         self.spent = np.zeros(1)
         self.days_used = np.zeros(len(self.model.kinds))
@@ -131,6 +133,7 @@ def greedy(
     price: NDArray[np.float64] | None = None,
     expected: NDArray[np.float64] | None = None,
     reductions: NDArray[np.float64] | None = None,
+    share: NDArray[np.float64] | None = None,
 ) -> Choice:
     """Take items by gain per price until nothing more fits.
 
@@ -145,6 +148,8 @@ def greedy(
         What the gain is divided by: the cost, by default; or a cost made of shadow prices.
     expected, reductions : optional
         Draws in place of the model's numbers.
+    share : ndarray of float64, shape (K, n_cells), optional
+        Work that is done already.
 
     Raises
     ------
@@ -158,6 +163,7 @@ def greedy(
         items.cost if price is None else price,
         np.ascontiguousarray(model.forecast.expected if expected is None else expected),
         np.ascontiguousarray(model.reductions if reductions is None else reductions),
+        share,
     )
     key = own / run.price
     if not limits.must.any() and not (limits.floor > 0).any() and run.take_best(key):

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError, ModelError
 
-__all__ = ["CellForecast", "Shares", "forecast_from_interval", "subset_forecast", "subset_shares"]
+__all__ = [
+    "CellForecast",
+    "Shares",
+    "forecast_from_interval",
+    "forecast_from_spread",
+    "subset_forecast",
+    "subset_shares",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,27 @@ class CellForecast:
         return self.expected
 
 
+def forecast_from_spread(expected: NDArray[np.float64], sd: NDArray[np.float64], *, years: float = 1.0) -> CellForecast:
+    """A gamma posterior from the expected incidents of a horizon and the rate's standard deviation, per year.
+
+    Parameters
+    ----------
+    expected, sd : ndarray of float64, shape (n,)
+        Incidents of the horizon.
+    years : float
+        Length of the horizon (as a share of an average year, by the season).
+    """
+    if (sd < 0).any() or not np.isfinite(sd).all() or not years > 0:
+        raise ModelError(
+            "The spread of a forecast must be finite and not negative in every cell, its horizon positive."
+        )
+    # a cell without spread or without incidents is as good as known
+    safe = np.maximum(sd, 1e-6 * np.maximum(expected, 1e-12))
+    shape = np.maximum((expected / safe) ** 2, 1e-12)
+    rate = shape / np.maximum(expected, 1e-300) * years
+    return CellForecast("all", expected / years, shape=shape, rate=rate)
+
+
 def forecast_from_interval(
     expected: NDArray[np.float64],
     low: NDArray[np.float64],
@@ -118,27 +146,10 @@ def forecast_from_interval(
     years: float = 1.0,
     level: float = 0.90,
 ) -> CellForecast:
-    """A gamma posterior from the expected incidents of a horizon and their interval, by moments, per year.
-
-    Parameters
-    ----------
-    expected, low, high : ndarray of float64, shape (n,)
-        Incidents of the horizon.
-    years : float
-        Length of the horizon.
-    level : float
-        Level of the interval; its width over that of a normal gives the standard deviation.
-    """
+    """As `forecast_from_spread`, the standard deviation read off an interval's width as if it were a normal's."""
     from statistics import NormalDist
 
-    sd = (high - low) / (2.0 * NormalDist().inv_cdf((1.0 + level) / 2.0))
-    if (sd < 0).any() or not np.isfinite(sd).all():
-        raise ModelError("The interval of a forecast must be finite, low below high, in every cell.")
-    # a cell without spread or without incidents is as good as known
-    safe = np.maximum(sd, 1e-6 * np.maximum(expected, 1e-12))
-    shape = np.maximum((expected / safe) ** 2, 1e-12)
-    rate = shape / np.maximum(expected, 1e-300) * years
-    return CellForecast("all", expected / years, shape=shape, rate=rate)
+    return forecast_from_spread(expected, (high - low) / (2.0 * NormalDist().inv_cdf((1.0 + level) / 2.0)), years=years)
 
 
 def subset_shares(subset: NDArray[np.int64], total: NDArray[np.int64]) -> Shares:

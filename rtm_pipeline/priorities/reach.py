@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import StudyGrid
 
-__all__ = ["Reach", "cells_of_points", "reach"]
+__all__ = ["Reach", "reach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +73,8 @@ def reach(grid: StudyGrid, x: NDArray[np.float64], y: NDArray[np.float64], radiu
     lookup = np.full(spec.n_rows * spec.n_cols, -1, dtype=np.int32)
     lookup[grid.flat] = np.arange(grid.n_cells, dtype=np.int32)
     x, y = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(y, np.float64)
-    own = cells_of_points(grid, x, y)
+    own = cells_of(grid, x, y)
     radius, size = float(radius_u), float(spec.cell_size_u)
     counts = count_near(x, y, radius, center_x, center_y, size, lookup, own)
     indptr = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     return Reach(radius, indptr, fill_near(x, y, radius, center_x, center_y, size, lookup, own, indptr))
-
-
-def cells_of_points(grid: StudyGrid, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Study cell that each point lies in (west and south edges belong to the cell), -1 outside; int32, shape (n,)."""
-    spec = grid.spec
-    col = np.floor((x - spec.offset_x_u) / spec.cell_size_u) - spec.west_index
-    south_row = np.floor((y - spec.offset_y_u) / spec.cell_size_u) - spec.south_index
-    inside = (col >= 0) & (col < spec.n_cols) & (south_row >= 0) & (south_row < spec.n_rows)
-    flat = (spec.n_rows - 1 - south_row[inside]).astype(np.int64) * spec.n_cols + col[inside].astype(np.int64)
-    at = np.minimum(np.searchsorted(grid.flat, flat), grid.n_cells - 1)
-    cell = np.full(np.shape(x), -1, dtype=np.int32)
-    cell[inside] = np.where(grid.flat[at] == flat, at, -1)
-    return cell

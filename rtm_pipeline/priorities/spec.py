@@ -167,8 +167,9 @@ class GrantSpec:
     ----------
     count : int
         Number of grants.
-    max_usd : float
-        Greatest amount of one grant.
+    max_usd, min_usd : float
+        Greatest and least amount of one grant. A handful of cheap sites can have the best value for money and still be
+        no grant that anybody would administer.
     max_per_district : int
         Grants per council district.
     poverty_share : float
@@ -180,15 +181,18 @@ class GrantSpec:
 
     count: int = 13
     max_usd: float = 20_000.0
+    min_usd: float = 5_000.0
     max_per_district: int = 3
     poverty_share: float = 0.5
     interventions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.count < 1 or not self.max_usd > 0 or self.max_per_district < 1 or not 0 <= self.poverty_share <= 1:
+        amounts = 0 <= self.min_usd <= self.max_usd and self.max_usd > 0
+        if self.count < 1 or not amounts or self.max_per_district < 1 or not 0 <= self.poverty_share <= 1:
             raise ConfigError(
-                "Grants need count >= 1, max_usd > 0, max_per_district >= 1 and 0 <= poverty_share <= 1; found "
-                f"{self.count!r}, {self.max_usd!r}, {self.max_per_district!r}, {self.poverty_share!r}."
+                "Grants need count >= 1, 0 <= min_usd <= max_usd, max_per_district >= 1 and 0 <= poverty_share <= 1; "
+                f"found {self.count!r}, {self.min_usd!r}, {self.max_usd!r}, {self.max_per_district!r}, "
+                f"{self.poverty_share!r}."
             )
 
 

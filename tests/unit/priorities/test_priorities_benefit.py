@@ -3,11 +3,12 @@ import pytest
 from scipy.spatial import cKDTree
 
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.benefit import Kind, benefit_model, make_kinds, scale_radius, simulate
 from rtm_pipeline.priorities.evidence import load_registry
 from rtm_pipeline.priorities.outcome import CellForecast
-from rtm_pipeline.priorities.reach import cells_of_points, reach
+from rtm_pipeline.priorities.reach import reach
 from rtm_pipeline.priorities.sites import make_sites
 from rtm_pipeline.priorities.spec import InterventionSpec, default_interventions
 
@@ -23,7 +24,7 @@ def test_reach_equals_a_tree_search(grid):
     centers = np.stack([holed.center_x_u, holed.center_y_u], axis=1)
     for radius in (180.0, 500.0, 1234.5):
         found = reach(holed, x, y, radius)
-        own = cells_of_points(holed, x, y)
+        own = cells_of(holed, x, y)
         expected = cKDTree(centers).query_ball_point(np.stack([x, y], axis=1), radius)
         for s in range(x.size):
             want = sorted(expected[s]) or ([own[s]] if own[s] >= 0 else [])
@@ -35,14 +36,6 @@ def test_a_radius_below_the_cell_keeps_the_sites_own_cell(grid):
     y = grid.center_y_u[:1] + 120.0
     found = reach(grid, x, y, 30.0)
     assert found.cells.tolist() == [0]
-
-
-def test_points_lie_in_half_open_cells(grid):
-    spec = grid.spec
-    x = np.array([spec.west_u, spec.west_u + 250.0, spec.east_u, spec.west_u])
-    y = np.array([spec.south_u, spec.south_u, spec.south_u, spec.north_u])
-    last_row = (spec.n_rows - 1) * spec.n_cols
-    assert cells_of_points(grid, x, y).tolist() == [last_row, last_row + 1, -1, -1]
 
 
 def test_ten_lots_all_treated_prevent_six_point_eight_percent(grid):

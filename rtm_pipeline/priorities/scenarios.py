@@ -1,0 +1,125 @@
+"""What else the funded set might prevent: other radii, and the optimistic rows of the evidence, labeled as such."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.priorities.benefit import BenefitModel, scale_radius, simulate
+from rtm_pipeline.priorities.registry import Registry
+
+__all__ = ["optimistic_scenarios", "radius_benefits", "what_if"]
+
+
+def radius_benefits(
+    grid: StudyGrid,
+    model: BenefitModel,
+    factor: float,
+    action: NDArray[np.int64],
+    site: NDArray[np.int64],
+    kind: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], float]:
+    """Benefits with every radius multiplied by ``factor``.
+
+    Parameters
+    ----------
+    grid : StudyGrid
+    model : BenefitModel
+    factor : float
+    action : ndarray of int64, shape (n_sites,)
+        Recommended kind at each site, -1 for none.
+    site, kind : ndarray of int64, shape (s,)
+        The funded set.
+
+    Returns
+    -------
+    own : ndarray of float64, shape (n_sites,)
+        Incidents a year prevented by the recommended work at each site alone; NaN where there is none.
+    total : float
+        By the funded set together.
+    """
+    scaled = scale_radius(grid, model, factor)
+    own = scaled.own_benefit()
+    every = np.arange(len(model.sites))
+    return np.where(action >= 0, own[every, action], np.nan), simulate(scaled, site, kind).prevented
+
+
+def optimistic_scenarios(
+    model: BenefitModel,
+    registry: Registry,
+    site: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    *,
+    poor_cells: NDArray[np.bool_] | None = None,
+) -> list[dict[str, object]]:
+    """The funded set under each optimistic row that fits one of its kinds; never the expected benefit.
+
+    Parameters
+    ----------
+    model : BenefitModel
+    registry : Registry
+    site, kind : ndarray of int64, shape (s,)
+    poor_cells : ndarray of bool, shape (n_cells,), optional
+        Cells of the neighborhoods with the most poverty: rows that were measured in poor neighborhoods count there
+        only, the expected effect elsewhere; without it such rows give no number.
+
+    Returns
+    -------
+    list of dict
+        ``effect_key``, ``intervention``, ``label``, ``prevented`` (incidents a year, or None) and ``reason``.
+    """
+    rows: list[dict[str, object]] = []
+    base = simulate(model, site, kind)
+    for key, effect in sorted(registry.effects.items()):
+        if not effect.optimistic or effect.is_mixture or effect.reads != model.forecast.outcome:
+            continue
+        for k, work in enumerate(model.kinds):
+            if registry.effect(work.effect).intervention != effect.intervention or not (kind == k).any():
+                continue
+            e = model.reductions
+            e[k] = -float(effect.relative_change or 0.0)
+            strong = simulate(model, site, kind, reductions=e)
+            row: dict[str, object] = {
+                "effect_key": key,
+                "intervention": work.name,
+                "label": "optimistic scenario",
+                "prevented": strong.prevented,
+                "reason": effect.note,
+            }
+            if effect.applies_to is not None:
+                row["reason"] = effect.applies_to
+                row["prevented"] = (
+                    None if poor_cells is None else float(np.where(poor_cells, strong.by_cell, base.by_cell).sum())
+                )
+            rows.append(row)
+    return rows
+
+
+def what_if(model: BenefitModel, work: dict[str, str]) -> tuple[float, NDArray[np.float64]]:
+    """Treat a list of sites: incidents a year prevented, and the surface that is left.
+
+    Parameters
+    ----------
+    model : BenefitModel
+    work : dict of str to str
+        Site id -> name of the kind of work; ``""`` takes the first kind that the site is eligible for.
+
+    Returns
+    -------
+    prevented : float
+    remaining : ndarray of float64, shape (n_cells,)
+        Expected incidents a year after the work.
+    """
+    names = [kind.name for kind in model.kinds]
+    strange = sorted(set(work.values()) - {*names, ""})
+    if strange:
+        raise ConfigError(f"There is no work called {', '.join(strange)}; the kinds are {', '.join(names)}.")
+    site = model.sites.index_of(list(work), "what-if list")
+    first = np.argmax(model.allowed, axis=1)
+    kind = np.array(
+        [names.index(name) if name else first[at] for at, name in zip(site, work.values(), strict=True)], dtype=np.int64
+    )
+    done = simulate(model, site, kind)
+    return done.prevented, done.remaining
