@@ -22,6 +22,8 @@ def write_release(content: ReleaseContent, folder: Path) -> None:
     restricted.mkdir()
     write_json(folder / "model.json", model_json(content))
     write_json(folder / "ingest.json", ingest_json(content))
+    if content.accuracy is not None:
+        write_json(folder / "accuracy.json", dict(content.accuracy))
     for edition in (PUBLIC, RESTRICTED):
         for surface in surfaces_of(content, edition):
             write_surface(content, surface, folder / edition)
