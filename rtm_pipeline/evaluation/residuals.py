@@ -54,7 +54,9 @@ class Moran:
 
 
 def pearson_residuals(
-    observed: NDArray[np.floating], expected: NDArray[np.float64], variance: NDArray[np.float64] | None = None
+    observed: NDArray[np.integer] | NDArray[np.floating],
+    expected: NDArray[np.float64],
+    variance: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """(observed - expected) / sd, shape (n,); the variance is Poisson's unless given."""
     spread = expected if variance is None else variance

@@ -61,6 +61,9 @@ class Forecast:
     rows_per_incident : float
         How many units of the outcome (offences, say) an incident of the past had. The horizon's distinct incidents in
         a cell are a Poisson count with mean ``posterior * scale / rows_per_incident``.
+    batch_ratio : float
+        Mean squared over mean number of rows of an incident: the variance of a count of rows over its mean, were the
+        rate known.
     annual_level : float
         Incidents a year that the study area is expected to have.
     horizon_years : float
@@ -82,6 +85,7 @@ class Forecast:
     posterior: CellPosterior
     scale: float
     rows_per_incident: float
+    batch_ratio: float
     annual_level: float
     horizon_years: float
     profile: SeasonalProfile
@@ -91,6 +95,16 @@ class Forecast:
     def uncertainty(self) -> NDArray[np.float64]:
         """Standard deviation over mean of the rate, shape (n,)."""
         return np.asarray(self.sd / self.expected)
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Predictive variance of the horizon's count of each cell, in the unit of the outcome, shape (n,)."""
+        return np.asarray(self.expected * self.batch_ratio + self.sd**2)
+
+    @property
+    def gamma(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Shape and rate, each (n,), of the gamma with the mean and standard deviation of each cell's rate."""
+        return (self.expected / self.sd) ** 2, self.expected / self.sd**2
 
     @property
     def hyperparameters(self) -> dict[str, object]:
@@ -212,17 +226,13 @@ def predict(
         contribution_names=("background", *names, "past_nearby", "past_here"),
         posterior=posterior,
         scale=scale,
-        rows_per_incident=_rows_per_incident(history),
+        rows_per_incident=history.batches()[0],
+        batch_ratio=history.batches()[1],
         annual_level=level,
         horizon_years=years,
         profile=profile,
         model=model,
     )
-
-
-def _rows_per_incident(history: History) -> float:
-    incidents = int(history.incidents(history.observed).sum())
-    return float(history.rows(history.observed).sum() / incidents) if incidents else 1.0
 
 
 def _check(grid: StudyGrid, history: History, features: Features | None, cutoff: date, horizon: Window) -> None:

@@ -210,6 +210,19 @@ class History:
         keep = np.flatnonzero(window.contains(self.time) & (self.cell >= 0))
         return np.bincount(self.cell[keep[self._first(keep)]], minlength=self.n_cells).astype(np.int64)
 
+    def batches(self) -> tuple[float, float]:
+        """Rows of an incident in a cell: their mean, and the mean of the square over the mean (both 1 for incidents).
+
+        The second is what makes counts of rows vary more than counts of incidents: a Poisson number of batches has
+        that many times its mean as variance.
+        """
+        rows = np.flatnonzero(self.usable())
+        if rows.size == 0:
+            return 1.0, 1.0
+        key = self.incident[rows] * np.int64(self.n_cells + 1) + self.cell[rows]
+        sizes = np.unique(key, return_counts=True)[1].astype(np.float64)
+        return float(sizes.mean()), float(np.mean(sizes**2) / sizes.mean())
+
     def decayed(self, day: date, decay: float, *, by_row: bool = False) -> DecayedPast:
         """The past as seen from ``day``.
 
