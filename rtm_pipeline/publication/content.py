@@ -77,11 +77,14 @@ class AreaPolygons:
         As in the column ``area`` of the table ``neighborhoods``.
     polygons : ndarray of object, shape (a,)
         shapely polygons or multipolygons in the CRS of the grid.
+    layer : str, optional
+        The areas layer that they come from.
     """
 
     level: str
     names: tuple[str, ...]
     polygons: NDArray[np.object_]
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -72,12 +72,14 @@ def tier_value_legend(
     return _open_ended(found)
 
 
-def quantile_legend(values: NDArray[np.floating], unit: str = "") -> tuple[RasterClass, ...]:
-    """Five classes of a skewed surface that has no tiers: to the 40th, 70th, 90th and 97th percentile, and beyond."""
+def quantile_legend(
+    values: NDArray[np.floating], unit: str = "", *, shares: Sequence[float] = (0.4, 0.7, 0.9, 0.97)
+) -> tuple[RasterClass, ...]:
+    """Five classes of a surface that has no tiers, with breaks at these quantiles; by default for skewed values."""
     known = np.asarray(values, np.float64)[np.isfinite(values)]
     if known.size == 0:
         return _classes((), SEQUENTIAL[:1], unit)
-    breaks = sorted({_rounded(float(np.quantile(known, share))) for share in (0.4, 0.7, 0.9, 0.97)})
+    breaks = sorted({_rounded(float(np.quantile(known, share))) for share in shares})
     return _classes(breaks, SEQUENTIAL, unit)
 
 
