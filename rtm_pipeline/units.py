@@ -55,7 +55,7 @@ class Length:
         match = _LENGTH.match(str(text))
         if match is None:
             raise ConfigError(
-                f"{text!r} is not a length. Write a positive number and a unit: ft, m, km, mi or blocks, as in '250 ft'."
+                f"{text!r} is not a length. Write a positive number and a unit (ft, m, km, mi, blocks), as in '250 ft'."
             )
         value = float(match.group(1))
         if value <= 0:

@@ -138,7 +138,9 @@ def outcome_history(
     seen = as_known(layer, known_at)
     if len(seen) and reach is not None:
         seen = select_rows(seen, seen.time >= np.datetime64(reach.before(known_at)))
-    past = seen.inside & (seen.time < np.datetime64(known_at))
+    past = seen.time < np.datetime64(known_at)
+    if seen.inside is not None:
+        past &= seen.inside
     if past.any():
         span = Window(seen.time[past].min().astype("datetime64[D]").item(), known_at)
         past = count_unit(seen, span, unit, rows=past)

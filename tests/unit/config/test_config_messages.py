@@ -90,7 +90,7 @@ def test_overrides_are_validated_alike() -> None:
     assert loaded.city.area.cell_size_u == 500.0
     assert loaded.city.outcome.unit == "offence"
     assert loaded.city.model.bootstrap.refits == 0
-    with pytest.raises(ConfigError, match="outcome.unit"):
+    with pytest.raises(ConfigError, match=r"outcome\.unit"):
         load_config(ST_LOUIS, ["outcome.unit=rows"])
     with pytest.raises(ConfigError, match=r"write key.path=value"):
         load_config(ST_LOUIS, ["outcome.unit"])
