@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 
@@ -21,6 +22,7 @@ __all__ = ["read_csv"]
 
 _BATCH_ROWS = 65_536
 _BLOCK_BYTES = 16 * 1024 * 1024
+_SOMETHING = re.compile(rb"\S")
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 
@@ -85,7 +87,7 @@ def _read_clean(data: bytes, start: int, match: HeaderMatch, n_fields: int, deli
     names = [str(at) for at in range(n_fields)]
     used = sorted({at for _, at in match.positions if at is not None}) or [0]
     body = pa.py_buffer(data).slice(start)
-    if not data[start:].strip():
+    if _SOMETHING.search(data, start) is None:
         return _empty(match)
     try:
         table = pyarrow.csv.read_csv(

@@ -67,7 +67,7 @@ def read_files(
     wanted = merge_requests(request, spec.aliases, source=spec.name, geometry=geometry)
     parts: list[Part] = []
     files: list[FileRead] = []
-    for file in find_files(spec, data_dir):
+    for file in _found(spec, data_dir):
         where = f"Source {spec.name!r}, {file.name}"
         try:
             before = stamp_of(file.path)
@@ -81,6 +81,15 @@ def read_files(
             raise SourceError(f"{where}: it can't be read ({error.strerror or error}).") from None
     crs = _one_crs(files, spec) if geometry else None
     return SourceRead(table=_joined(parts), files=tuple(files), crs=crs)
+
+
+def _found(spec: FileSource, data_dir: Path) -> tuple[FoundFile, ...]:
+    try:
+        return find_files(spec, data_dir)
+    except OSError as error:
+        raise SourceError(
+            f"Source {spec.name!r}: the data folder {data_dir} can't be read ({error.strerror or error})."
+        ) from None
 
 
 def _read(

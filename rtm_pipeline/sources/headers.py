@@ -107,7 +107,7 @@ def match_headers(wanted: Sequence[ColumnRequest], headers: Sequence[str], *, wh
     return HeaderMatch(
         positions=tuple(positions),
         renamed=tuple((name, spoken[at]) for name, at in positions if at is not None and spoken[at] != name),
-        dropped=tuple(name for at, name in enumerate(spoken) if at not in used),
+        dropped=tuple(name for at, name in enumerate(spoken) if name and at not in used),
         absent=tuple(name for name, at in positions if at is None),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from rtm_pipeline.sources.values import json_text
 
@@ -46,7 +45,7 @@ def text_of(value: object) -> str | None:
         return "true" if value else "false"
     if isinstance(value, _Number):
         return value.written
-    if isinstance(value, (Mapping, list)):
+    if isinstance(value, (dict, list)):
         return json_text(value)
     return str(value)
 

@@ -22,7 +22,7 @@ from rtm_pipeline.sources.pull_store import PullStore
 from rtm_pipeline.sources.secret import Secret
 from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, SocrataSource
-from rtm_pipeline.sources.transport import Endpoint, Transport
+from rtm_pipeline.sources.transport import Endpoint, RefusedError, Transport
 
 __all__ = ["read_socrata", "soql_text"]
 
@@ -77,14 +77,24 @@ class _SocrataFeed:
                 f"data set was changed while it was read. Columns now: {some_names(described.fields)}. Run again; if "
                 "they were renamed, add their new names under the source's aliases."
             )
-        select = f"count(*) as n, max({self.spec.updated_column}) as stamp"
-        rows = self._rows({"$select": select, **self._filter(None)})[0]
+        count, stamp = self._count()
+        return FeedState(count, stamp, described.version)
+
+    def _count(self) -> tuple[int, str | None]:
+        latest = f"count(*) as n, max({self.spec.updated_column}) as stamp"
+        try:
+            rows = self._rows({"$select": latest, **self._filter(None)})[0]
+        except RefusedError as error:
+            if error.status != 400:
+                raise
+            # Without the latest change everything is read every night, but it is read.
+            logger.info("%s: the portal does not tell the latest change (%s)", self.where, self.spec.updated_column)
+            rows = self._rows({"$select": "count(*) as n", **self._filter(None)})[0]
         try:
             (row,) = rows
-            count, stamp = int(str(text_of(row["n"]))), text_of(row.get("stamp"))
+            return int(str(text_of(row["n"]))), text_of(row.get("stamp"))
         except (ValueError, KeyError, TypeError):
             raise SourceError(f"{self.where}: the portal does not tell how many rows it has.") from None
-        return FeedState(count, stamp, described.version)
 
     def page(self, offset: int, limit: int, since: str | None) -> Page:
         params = {

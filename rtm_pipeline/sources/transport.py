@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import requests
     from urllib3.util import Retry
 
-__all__ = ["Answer", "Endpoint", "Passing", "Transport"]
+__all__ = ["Answer", "Endpoint", "Passing", "RefusedError", "Transport"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,20 @@ class Passing(Exception):  # noqa: N818 - it becomes an error only when it does 
     def __init__(self, what: str, wait_s: float | None = None) -> None:
         super().__init__(what)
         self.wait_s = wait_s
+
+
+class RefusedError(SourceError):
+    """The portal refused a request.
+
+    Attributes
+    ----------
+    status : int
+        Status of HTTP.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +324,7 @@ def _check_status(response: requests.Response, body: bytes, where: str, secrets:
         403: " Look at the token, and whether the data set is public.",
         404: " Look whether the data set still exists.",
     }.get(status, "")
-    raise SourceError(f"{where}: the portal answers with status {status}{said}.{hint}")
+    raise RefusedError(f"{where}: the portal answers with status {status}{said}.{hint}", status)
 
 
 def _message(body: bytes) -> str:

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 __all__ = ["as_text", "json_text", "stripped"]
 
+# json.dumps makes an encoder for each call that asks for anything special, which takes longer than the encoding.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 _EXACT_WHOLE = 2.0**53  # beyond it a double no longer tells neighboring integers apart
 
 
@@ -48,7 +50,7 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def json_text(value: object) -> str:
     """Compact JSON with sorted keys: the same object always gives the same text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return _ENCODER.encode(value)
 
 
 def _text_of(array: pa.Array) -> pa.Array:

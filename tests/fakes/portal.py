@@ -175,7 +175,8 @@ class FakePortal:
         select = query["$select"]
         if select.startswith("count("):
             stamps = [row[":updated_at"] for row in rows]
-            return _json([{"n": str(len(rows)), **({"stamp": max(stamps)} if stamps else {})}])
+            told = {"stamp": max(stamps)} if stamps and "max(" in select else {}
+            return _json([{"n": str(len(rows)), **told}])
         names = select.split(",")
         known = {column for column, _ in data.columns} | {":id", ":updated_at"}
         if missing := [column for column in names if column not in known]:

@@ -383,6 +383,21 @@ def test_schema_change_between_count_and_description(portal):
         read(portal)
 
 
+def test_portal_that_does_not_tell_the_latest_change(portal, tmp_path):
+    def terse(portal, request):
+        if "max(" in request.query.get("$select", ""):
+            return fake.status(400)(portal, request)
+        return None
+
+    portal.faults.append(terse)
+    for _ in range(2):
+        result = read(portal, state_dir=tmp_path)
+        assert numbers(result) == expected(portal)
+        assert result.files[0].notes == ("all rows read",)
+    portal.faults.append(fake.before_page(3, lambda: portal.datasets[SET].delete("row-000001")))
+    assert numbers(read(portal)) == expected(portal)
+
+
 # ---- nights ------------------------------------------------------------------------------------------------------
 
 
