@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.grid.locate import cells_of
+from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.priorities.sites import Sites
 
 __all__ = [
@@ -87,6 +89,7 @@ def apply_eligibility(
     as_of: date,
     corrections: Iterable[Correction] = (),
     treated: Sequence[str] = (),
+    grid: StudyGrid | None = None,
     area_m2: NDArray[np.float64] | None = None,
     no_authority: NDArray[np.bool_] | None = None,
 ) -> Sites:
@@ -102,6 +105,8 @@ def apply_eligibility(
         The latest that holds for a site wins. Ids that are in no inventory any more are passed over.
     treated : sequence of str
         Ids of sites treated before; ids that are gone are passed over.
+    grid : StudyGrid, optional
+        Sites outside its cells are none of the city's.
     area_m2 : ndarray of float64, shape (n,), optional
         Size in square meters, NaN where unknown; in the order of ``sites``.
     no_authority : ndarray of bool, shape (n,), optional
@@ -109,6 +114,8 @@ def apply_eligibility(
     """
     nothing = np.zeros(len(sites), bool)
     rules: list[tuple[str, NDArray[np.bool_], bool]] = []
+    if grid is not None:
+        rules.append(("outside the study area", cells_of(grid, sites.x, sites.y) < 0, False))
     latest: dict[str, Correction] = {}
     for correction in sorted(corrections, key=lambda row: (row.on, row.site_id, row.status, row.who)):
         if correction.holds(as_of):

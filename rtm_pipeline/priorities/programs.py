@@ -10,7 +10,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, make_kinds
 from rtm_pipeline.priorities.candidates import Candidates, make_candidates
 from rtm_pipeline.priorities.columns import FRONTIER, build_table
@@ -22,6 +21,7 @@ from rtm_pipeline.priorities.neighborhoods import Areas, area_table, district_of
 from rtm_pipeline.priorities.outcome import subset_forecast
 from rtm_pipeline.priorities.portfolio import Frontier, Portfolio, choose, frontier
 from rtm_pipeline.priorities.ranking import SiteValues, site_values
+from rtm_pipeline.priorities.reach import areas_at
 from rtm_pipeline.priorities.registry import Registry
 from rtm_pipeline.priorities.scenarios import radius_benefits
 from rtm_pipeline.priorities.site_tables import SiteFacts, site_table
@@ -253,8 +253,7 @@ def _areas(
     by_neighborhood = home is not None
     of_cell = inputs.neighborhood_of_cell if by_neighborhood else inputs.district_of_cell
     names = inputs.neighborhoods if by_neighborhood else inputs.districts
-    cell = cells_of(inputs.grid, inputs.open_x, inputs.open_y)
-    where = of_cell[cell[cell >= 0]]
+    where = areas_at(inputs.grid, of_cell, inputs.open_x, inputs.open_y)
     rank: list[int | None] | None = None
     if grants is not None:
         found = dict(zip(grants.column("neighborhood").to_pylist(), grants.column("rank").to_pylist(), strict=True))

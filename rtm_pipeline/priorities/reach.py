@@ -11,7 +11,7 @@ from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import StudyGrid
 
-__all__ = ["Reach", "reach"]
+__all__ = ["Reach", "areas_at", "reach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,14 @@ class Reach:
 
         every = np.arange(self.n_sites, dtype=np.int64) if rows is None else rows
         return row_sums(every, self.indptr, self.cells, np.ascontiguousarray(values, dtype=np.float64))
+
+
+def areas_at(
+    grid: StudyGrid, area_of_cell: NDArray[np.int32], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> NDArray[np.int32]:
+    """Area (neighborhood, district) of the cell that each point lies in, -1 outside the study area; int32, (n,)."""
+    cell = cells_of(grid, x, y)
+    return np.where(cell >= 0, area_of_cell[cell], -1).astype(np.int32)
 
 
 def reach(grid: StudyGrid, x: NDArray[np.float64], y: NDArray[np.float64], radius_u: float) -> Reach:

@@ -7,6 +7,7 @@ import pytest
 
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.priorities.plan import Plan, PlanSite, StatusEntry, advance, freeze, score, status_on
+from rtm_pipeline.priorities.plan_sources import expected_around, plan_sites
 
 
 def site(name: str, rank: int, x: float = 0.0) -> PlanSite:
@@ -95,3 +96,41 @@ def test_no_number_that_json_does_not_know(plan):
             frozen_on=date(2019, 1, 1),
             radius_u=1.0,
         )
+
+
+def test_a_plan_is_frozen_from_the_funded_rows_and_scored_against_the_forecast(make_city, kinds):
+    from rtm_pipeline.priorities.evidence import load_registry
+    from rtm_pipeline.priorities.inputs import PriorityInputs
+    from rtm_pipeline.priorities.outcome import CellForecast
+    from rtm_pipeline.priorities.programs import prioritize
+    from rtm_pipeline.priorities.spec import BudgetSpec, PrioritySpec, default_interventions
+
+    grid, sites, forecast = make_city(60, 20, 9)
+    registry = load_registry()
+    nowhere = np.zeros(grid.n_cells, np.int32)
+    given = PriorityInputs(
+        grid,
+        sites,
+        CellForecast("all", forecast.expected),
+        tuple("abcd"),
+        tuple("abcd"),
+        nowhere,
+        nowhere,
+        assumed_share=0.5,
+    )
+    spec = PrioritySpec(default_interventions(registry, unit_m=0.3048), budget=BudgetSpec(usd=5_000.0), draws=10)
+    result = prioritize(given, spec, registry)
+    tables = (result.lots, result.buildings)
+    made = freeze(plan_sites(tables), city="riverbend", run_id="r", frozen_on=date(2019, 1, 1), radius_u=500.0)
+    assert {row.site_id for row in made.sites} == set(sites.site_id[result.portfolio.site])
+    assert Plan.from_rows(json.loads(json.dumps(made.rows()))) == made
+    around = expected_around(grid, made, forecast.expected)
+    x, y = np.array([row.x for row in made.sites]), np.array([row.y for row in made.sites])
+    near = np.hypot(grid.center_x_u[:, None] - x, grid.center_y_u[:, None] - y).min(axis=1) <= 500.0
+    assert around == pytest.approx(forecast.expected[near].sum())
+    named = plan_sites(tables, site_ids=["s0003", "s0001"])
+    assert [(row.site_id, row.rank) for row in named] == [("s0003", 1), ("s0001", 2)]
+    with pytest.raises(ConfigError, match="in no priority table: zz"):
+        plan_sites(tables, site_ids=["zz"])
+    with pytest.raises(ConfigError, match="Nothing is funded"):
+        plan_sites((prioritize(given, replace(spec, budget=None), registry).lots,))

@@ -204,3 +204,31 @@ def test_without_a_budget_only_intervals_are_drawn(make_city, kinds):
     assert np.isfinite(found.low[:10]).all()
     assert np.isnan(found.low[10:]).all()
     assert np.isnan(found.total_low)
+
+
+def test_the_exact_program_mends_what_the_greedy_can_not_fill(grid):
+    """10,000 USD must all go to one district: greedy takes 6,000 and is stuck, two sites of 5,000 fill it."""
+    cell = 200
+    sites = make_sites(
+        ["a", "b", "c"],
+        grid.center_x_u[cell].repeat(3),
+        grid.center_y_u[cell].repeat(3),
+        np.array([0, 1, 1], np.int8),
+        district=np.zeros(3, np.int32),
+    )
+    kinds = [Kind("greening", 0, "x", 0.3, 500.0, 6000.0), Kind("repair", 1, "y", 0.1, 500.0, 5000.0)]
+    model = benefit_model(grid, sites, CellForecast("firearm", np.ones(grid.n_cells)), kinds)
+    budget = BudgetSpec(usd=10_000.0, shares=(ShareSpec("district", "sw", 1.0),))
+    _, _, portfolio = solve(model, budget)
+    assert portfolio.unmet == ()
+    assert model.sites.site_id[portfolio.site].tolist() == ["b", "c"]
+    assert "exact program" in portfolio.rule
+
+
+def test_a_budget_too_small_for_anything_buys_nothing(city):
+    _, model = city
+    _, _, portfolio = solve(model, BudgetSpec(usd=100.0))
+    assert portfolio.site.size == 0
+    assert portfolio.prevented == 0.0
+    assert portfolio.bound > 0  # fractions could be bought: the gap is published as found
+    assert portfolio.gap == pytest.approx(1.0)

@@ -13,6 +13,7 @@ from rtm_pipeline.priorities.eligibility import (
     corrections_from_rows,
     read_corrections,
 )
+from rtm_pipeline.priorities.reach import areas_at
 from rtm_pipeline.priorities.sites import OwnerRule, make_sites, sites_from_layer
 
 
@@ -158,3 +159,17 @@ def test_corrections_file_is_read_with_its_faults_named(tmp_path):
     ]:
         with pytest.raises(ConfigError, match=match):
             corrections_from_rows([{**base, **change}])
+
+
+def test_sites_outside_the_study_area_are_none_of_the_citys(grid):
+    sites = make_sites(
+        ["in", "out"],
+        np.array([grid.center_x_u[3], grid.spec.west_u - 10.0]),
+        np.array([grid.center_y_u[3], grid.center_y_u[3]]),
+        np.zeros(2, np.int8),
+    )
+    found = apply_eligibility(sites, EligibilitySpec(), as_of=date(2020, 1, 1), grid=grid)
+    assert found.eligible.tolist() == [True, False]
+    assert found.reason.tolist() == ["", "outside the study area"]
+    areas = areas_at(grid, np.arange(grid.n_cells, dtype=np.int32), sites.x, sites.y)
+    assert areas.tolist() == [3, -1]

@@ -7,6 +7,7 @@ from rtm_pipeline.errors import ConfigError, ModelError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.spec import ZoneSpec
 from rtm_pipeline.priorities.zone_shapes import Lattice, compactness, is_connected
+from rtm_pipeline.priorities.zone_trial import period_starts, zone_trial
 from rtm_pipeline.priorities.zones import make_zones, propose_zones, zones_from_rows, zones_table
 
 DAY = date(2019, 3, 1)
@@ -116,3 +117,35 @@ def test_a_surface_that_makes_no_sense_is_refused(city):
     with pytest.raises(ModelError, match="smaller than a cell"):
         propose_zones(grid, surface((8, 8, 1.0)), count=1, area_m2=5e3)
     assert propose_zones(grid, np.zeros(900), count=1, area_m2=1e5) == []
+
+
+def test_periods_do_not_overlap_and_end_in_time():
+    starts = period_starts(date(2019, 1, 1), date(2020, 1, 1), 96)
+    assert len(starts) == 91
+    assert starts[1] - starts[0] == timedelta(days=4)
+    assert starts[-1] + timedelta(days=4) <= date(2020, 1, 1)
+    with pytest.raises(ModelError, match="multiple of 24"):
+        period_starts(date(2019, 1, 1), date(2020, 1, 1), 80)
+
+
+def test_a_trial_counts_hits_of_both_sides(city):
+    """Incidents fall on one peak; the baseline looks at another: every hit is the zones'."""
+    grid, surface = city
+    spec = ZoneSpec("trial", "analyst", date(2030, 1, 1), 25 * 100.0**2, count=1)
+    starts = period_starts(date(2019, 1, 1), date(2019, 6, 1), 96)
+    rng = np.random.default_rng(0)
+    days = rng.integers(0, 151, 600)
+    row, col = rng.normal(8, 1.0, 600), rng.normal(8, 1.0, 600)
+    xy = np.stack([(col + 0.5) * 100, (29 - row + 0.5) * 100], axis=1)
+    time = np.datetime64("2019-01-01") + days.astype("timedelta64[D]")
+    right, wrong = surface((8, 8, 1.0)), surface((22, 20, 1.0))
+    found = zone_trial(grid, spec, starts, lambda _: right, lambda _: wrong, xy, time)
+    assert found.baseline_hits.sum() == 0
+    assert found.hits.sum() > 0.8 * found.incidents.sum()
+    assert found.incidents.sum() == (days < 4 * len(starts)).sum()
+    assert 0 < found.low <= found.difference <= found.high
+    assert found.moves == found.baseline_moves == 0
+    same = zone_trial(grid, spec, starts, lambda _: right, lambda _: right, xy, time)
+    assert (same.difference, same.low, same.high) == (0.0, 0.0, 0.0)
+    with pytest.raises(ModelError, match="at least 16 periods"):
+        zone_trial(grid, spec, starts[:5], lambda _: right, lambda _: wrong, xy, time)
