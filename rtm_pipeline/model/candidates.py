@@ -130,7 +130,17 @@ def _layer(
     bits = np.ascontiguousarray(block.bits[:, [i for _, i in pairs]], np.uint8)
     if len(pairs) == len(block.variables):
         return columns, bits, block.codes
-    states, state_of = np.unique(bits, axis=0, return_inverse=True)
+    states, state_of = _distinct_rows(bits)
     if len(states) <= 256:
         return columns, states, state_of.astype(np.uint8)[block.codes]
     return columns, states, state_of.astype(np.uint16)[block.codes]
+
+
+def _distinct_rows(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Distinct rows and the number of each row's, as ``numpy.unique`` by rows, but fast for up to 62 columns."""
+    if bits.shape[1] > 62:
+        states, state_of = np.unique(bits, axis=0, return_inverse=True)
+        return states, state_of
+    key = bits @ (np.int64(1) << np.arange(bits.shape[1], dtype=np.int64))
+    _, first, state_of = np.unique(key, return_index=True, return_inverse=True)
+    return bits[first], state_of

@@ -24,7 +24,7 @@ from rtm_pipeline.model.terrain import FittedTerrain, Term, terrain_of_selection
 from rtm_pipeline.model.validation import validate_design
 from rtm_pipeline.model.workers import available_threads
 
-__all__ = ["AUTO_FAMILIES", "RtmFit", "fit_rtm"]
+__all__ = ["AUTO_FAMILIES", "RtmFit", "bootstrap_seed", "fit_rtm", "rescreening"]
 
 logger = logging.getLogger(__name__)
 
@@ -227,12 +227,27 @@ def _reselections(
         replicates=spec.bootstrap.selections,
         level=spec.bootstrap.level,
         seed=bootstrap_seed(spec, _SELECTIONS),
-        rescreen=None if screening is None else _rescreen(design, spec, screening, threads),
+        rescreen=None if screening is None else rescreening(design, spec, screening, threads),
         threads=threads,
     )
 
 
-def _rescreen(design: Design, spec: ModelSpec, screening: Screening, threads: int) -> Rescreen:
+def rescreening(design: Design, spec: ModelSpec, screening: Screening, threads: int | None = None) -> Rescreen:
+    """Screening of replicates at the penalty that was chosen on the data.
+
+    Parameters
+    ----------
+    design : Design
+    spec : ModelSpec
+    screening : Screening
+        Of this design.
+    threads : int, optional
+
+    Returns
+    -------
+    callable
+        For `selection_bootstrap`.
+    """
     from rtm_pipeline.model.screening_replicates import screen_at
 
     def rescreen(draws: NDArray[np.integer], units: NDArray[np.int64]) -> NDArray[np.bool_]:

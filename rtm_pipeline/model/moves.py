@@ -13,7 +13,7 @@ from rtm_pipeline.model.cells import Cells
 from rtm_pipeline.model.families import Family, FamilyFit, fit_family
 from rtm_pipeline.model.patterns import Patterns, add_term, drop_term
 from rtm_pipeline.model.separation import SUSPICIOUS, estimate_exists
-from rtm_pipeline.model.sufficient import Rows, Splits, rows_of, splits_of, without_term
+from rtm_pipeline.model.sufficient import Rows, Splits, rows_of, splits_of
 from rtm_pipeline.model.workers import in_order, slices
 
 __all__ = ["TIE", "DroppedVariable", "Model", "Move", "Problem", "additions", "after", "null_model", "removals"]
@@ -125,21 +125,22 @@ def _model(problem: Problem, patterns: Patterns, start: NDArray[np.float64] | No
 
 def removals(problem: Problem, model: Model) -> list[Move]:
     """Every removal that lowers BIC and leaves no wrong sign."""
-    from rtm_pipeline.model import newton
+    from rtm_pipeline.model.newton import CONVERGED, empty_fits, fit_removals
 
-    moves = []
-    for position, term in enumerate(model.patterns.terms):
-        arrays = without_term(model.rows, position)
-        beta = np.delete(model.fit.coefficients, position + 1)
-        info = np.zeros((beta.size + 1, beta.size + 1))
-        total, phi, status, _ = newton.fit_rows(arrays, beta, model.fit.dispersion or 0.0, info)
-        name = problem.candidates.variables[term].name
-        if status != newton.CONVERGED:
-            raise ModelError(f"The fit without {name} did not converge (family {problem.family.name}).")
-        bic = _bic(problem, total + model.rows.constant, beta.size)
-        if bic < model.fit.bic - TIE and not _wrong_sign(problem, beta):
-            moves.append(Move(bic, False, name, position, beta, float(phi)))
-    return moves
+    fit, terms = model.fit, model.patterns.terms
+    if not terms:
+        return []
+    out = empty_fits(len(terms), fit.coefficients.size - 1)
+    fit_removals(model.rows.arrays, fit.coefficients, fit.dispersion or 0.0, out)
+    names = [problem.candidates.variables[term].name for term in terms]
+    if (out.status != CONVERGED).any():
+        name = names[int(np.argmax(out.status != CONVERGED))]
+        raise ModelError(f"The fit without {name} did not converge (family {problem.family.name}).")
+    bic = _bic(problem, out.total + model.rows.constant, out.beta.shape[1])
+    lower = (bic < fit.bic - TIE) & ~_wrong_sign(problem, out.beta)
+    return [
+        Move(float(bic[i]), False, names[i], i, out.beta[i], float(out.phi[i])) for i in np.flatnonzero(lower).tolist()
+    ]
 
 
 def additions(problem: Problem, model: Model) -> tuple[list[Move], list[DroppedVariable], int]:
@@ -222,7 +223,7 @@ class _AdditionSearch:
 
     def fit(self, todo: NDArray[np.intp]) -> None:
         """Fit candidates and keep those that are admissible and lower BIC."""
-        from rtm_pipeline.model.newton import empty_fits, fit_candidates
+        from rtm_pipeline.model.newton import CONVERGED, empty_fits, fit_candidates
 
         rows, fit, part = self.model.rows.arrays, self.model.fit, self.splits.of(todo)
         out = empty_fits(todo.size, fit.coefficients.size + 1)
@@ -232,23 +233,23 @@ class _AdditionSearch:
             fit_candidates(rows, fit.coefficients, fit.dispersion or 0.0, *shares, *span, out)
 
         in_order(run, slices(todo.size, self._threads(todo.size)), threads=self._threads(todo.size))
-        for i, candidate in enumerate(todo.tolist()):
-            self._judge(candidate, out.beta[i], float(out.phi[i]), float(out.total[i]), int(out.status[i]))
+        bic = _bic(self.problem, out.total + self.model.rows.constant, out.beta.shape[1])
+        settled = out.status == CONVERGED
+        uninteresting = settled & ((bic >= fit.bic - TIE) | _wrong_sign(self.problem, out.beta))
+        for i in np.flatnonzero(~uninteresting).tolist():
+            self._judge(int(todo[i]), out.beta[i], float(out.phi[i]), float(bic[i]), int(out.status[i]))
 
-    def _judge(self, candidate: int, beta: NDArray[np.float64], phi: float, total: float, status: int) -> None:
-        from rtm_pipeline.model import newton
+    def _judge(self, candidate: int, beta: NDArray[np.float64], phi: float, bic: float, status: int) -> None:
+        """Keep a candidate that would lower BIC, unless it has no finite or identifiable coefficient."""
+        from rtm_pipeline.model.newton import CONVERGED, ITERATIONS, SINGULAR
 
         name = self.problem.candidates.variables[candidate].name
-        bic = _bic(self.problem, total + self.model.rows.constant, beta.size)
-        settled = status == newton.CONVERGED
-        if settled and (not bic < self.model.fit.bic - TIE or _wrong_sign(self.problem, beta)):
-            return
-        suspicious = status == newton.ITERATIONS or np.abs(beta[1:]).max() > SUSPICIOUS
+        suspicious = status == ITERATIONS or np.abs(beta[1:]).max() > SUSPICIOUS
         if suspicious and not self._exists(candidate):
             self.dropped.append(DroppedVariable(name, INFINITE))
-        elif status == newton.SINGULAR:
+        elif status == SINGULAR:
             self.dropped.append(DroppedVariable(name, ALIASED))
-        elif not settled:
+        elif status != CONVERGED:
             raise ModelError(f"The fit with {name} did not converge (family {self.problem.family.name}).")
         else:
             self.moves.append(Move(bic, True, name, candidate, beta, phi))
@@ -262,10 +263,12 @@ class _AdditionSearch:
         return estimate_exists(both, np.concatenate([linear0[off] > 0, linear1[on] > 0]))
 
 
-def _bic(problem: Problem, log_likelihood: float, n_coefficients: int) -> float:
+def _bic(problem: Problem, log_likelihood: NDArray[np.float64], n_coefficients: int) -> NDArray[np.float64]:
     n_parameters = n_coefficients + problem.family.n_dispersion
-    return -2.0 * log_likelihood + float(np.log(problem.cells.n_cells)) * n_parameters
+    bic: NDArray[np.float64] = -2.0 * log_likelihood + float(np.log(problem.cells.n_cells)) * n_parameters
+    return bic
 
 
-def _wrong_sign(problem: Problem, beta: NDArray[np.float64]) -> bool:
-    return bool(problem.sign and (problem.sign * beta[1:] < 0).any())
+def _wrong_sign(problem: Problem, beta: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which fits (rows of ``beta``) have a coefficient of the wrong sign."""
+    return np.asarray((problem.sign * beta[:, 1:] < 0).any(axis=1))

@@ -39,6 +39,7 @@ __all__ = [
     "RowArrays",
     "empty_fits",
     "fit_candidates",
+    "fit_removals",
     "fit_replicates",
     "fit_rows",
 ]
@@ -426,6 +427,43 @@ def fit_candidates(rows, base, phi, size0, size1, linear1, tail1, events1, first
         )
         _start_candidate(rows, size0[j], size1[j], events1[j], base, fitted)
         out.total[j], out.phi[j], out.status[j], _ = fit_rows(used, fitted, phi, info)
+        out.beta[j] = fitted
+
+
+@njit(cache=True, nogil=True)
+def fit_removals(rows, base, phi, out):
+    """Fit the terms of ``base`` less one, for each in turn; results go into ``out``, one row a term removed."""
+    p, n_rows = base.size - 1, rows.scale.size
+    start, active = np.zeros(n_rows + 1, np.int64), np.empty(rows.active.size, np.int64)
+    fitted, info = np.empty(p), np.empty((p + 1, p + 1))
+    for gone in range(1, base.size):
+        n = 0
+        for r in range(n_rows):
+            for q in range(rows.start[r], rows.start[r + 1]):
+                term = rows.active[q]
+                if term != gone:
+                    active[n] = term - 1 if term > gone else term
+                    n += 1
+            start[r + 1] = n
+        left = RowArrays(
+            rows.kind,
+            start,
+            active[:n],
+            rows.size,
+            rows.linear,
+            rows.scale,
+            rows.tail,
+            rows.tail_exposure,
+            rows.tail_step,
+            rows.tail_cells,
+            rows.hist_step,
+            rows.hist_cells,
+            rows.events,
+        )
+        for i in range(p):
+            fitted[i] = base[i] if i < gone else base[i + 1]
+        j = gone - 1
+        out.total[j], out.phi[j], out.status[j], _ = fit_rows(left, fitted, phi, info)
         out.beta[j] = fitted
 
 

@@ -22,7 +22,7 @@ from rtm_pipeline.model.workers import in_order, shares
 if TYPE_CHECKING:
     from rtm_pipeline.model.newton import RowArrays
 
-__all__ = ["Rows", "Splits", "rows_of", "splits_of", "without_term"]
+__all__ = ["Rows", "Splits", "rows_of", "splits_of"]
 
 _SMALL_SPLIT = 3_000_000  # additions below which threads cost more than they save
 
@@ -188,12 +188,6 @@ def _histogram(cells: Cells) -> NDArray[np.float64]:
 def _active(bits: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     start = np.append(0, np.cumsum(bits.sum(axis=1, dtype=np.int64)))
     return start, np.nonzero(bits)[1].astype(np.int64) + 1
-
-
-def without_term(rows: Rows, position: int) -> RowArrays:
-    """The same rows for the model without the term at ``position``."""
-    start, active = _active(np.delete(rows.bits, position, axis=1))
-    return rows.arrays._replace(start=start, active=active)
 
 
 def splits_of(
