@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from rtm_pipeline.priorities.bound import expansion
 from rtm_pipeline.priorities.candidates import make_candidates
 from rtm_pipeline.priorities.evidence import load_registry
 from rtm_pipeline.priorities.funding import funding_uncertainty
+from rtm_pipeline.priorities.greedy import greedy
 from rtm_pipeline.priorities.limits import make_limits
 from rtm_pipeline.priorities.outcome import CellForecast
 from rtm_pipeline.priorities.portfolio import choose, frontier, own_gains
@@ -232,3 +235,21 @@ def test_a_budget_too_small_for_anything_buys_nothing(city):
     assert portfolio.prevented == 0.0
     assert portfolio.bound > 0  # fractions could be bought: the gap is published as found
     assert portfolio.gap == pytest.approx(1.0)
+
+
+def test_the_shortcut_for_the_plain_case_takes_what_the_full_pass_takes(make_city, kinds):
+    """An unfillable minimum of one dollar forces the full pass; the choice must be the same, item by item."""
+    grid, sites, forecast = make_city(4000, 1500, 5, size=40)
+    model = benefit_model(grid, sites, forecast, kinds)
+    budget = BudgetSpec(usd=200_000.0)
+    items = make_candidates(model, budget)
+    own = own_gains(items, model.own_benefit())
+    plain = make_limits(model, budget, districts=[*QUADRANTS, "empty"])
+    full = make_limits(
+        model, replace(budget, shares=(ShareSpec("district", "empty", 1e-5),)), districts=[*QUADRANTS, "empty"]
+    )
+    one, two = greedy(model, items, plain, own), greedy(model, items, full, own)
+    assert two.unmet == ((0, 4),)
+    assert one.items.tolist() == two.items.tolist()
+    assert one.gains.tolist() == two.gains.tolist()
+    assert one.items.size > 60
