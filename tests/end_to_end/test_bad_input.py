@@ -37,8 +37,9 @@ def cut_last_record(data: Path, _: Path) -> None:
 
 def open_quote(data: Path, _: Path) -> None:
     path = data / "vacant_lots.csv"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:-3], b'"', *lines[-3:]]))
+    content = path.read_bytes().rstrip()
+    assert content.endswith(b'"')
+    path.write_bytes(content[:-1] + b"\n")
 
 
 def no_rows(data: Path, _: Path) -> None:
