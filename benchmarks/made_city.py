@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rtm_pipeline.factors import Factor, Features, FactorSpec, operationalize
+from rtm_pipeline.factors import Factor, FactorSpec, Features, operationalize
 from rtm_pipeline.grid.area import study_grid
 from rtm_pipeline.grid.spec import StudyGrid
 

@@ -27,10 +27,10 @@ _SLACK = 1e-9  # columns are taken a little too far rather than too short; beyon
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _columns(left, right, first_x, size, begin, end):  # type: ignore[no-untyped-def]
+def _columns(left, right, first_x, per_size, begin, end):  # type: ignore[no-untyped-def]
     """Columns of [begin, end) whose centers may lie in [left, right], as a half-open range."""
-    low = np.ceil((left - first_x) / size - _SLACK)
-    high = np.floor((right - first_x) / size + _SLACK) + 1.0
+    low = np.ceil((left - first_x) * per_size - _SLACK)
+    high = np.floor((right - first_x) * per_size + _SLACK) + 1.0
     return int(max(low, begin)), int(min(high, end))
 
 
@@ -53,7 +53,7 @@ def point_rows(px, py, x, y, row_start, cols, first_row, last_row, h, out):  # t
         Filled for the cells of these rows.
     """
     n_cols = x.size
-    size = (x[n_cols - 1] - x[0]) / (n_cols - 1) if n_cols > 1 else 1.0
+    per_size = (n_cols - 1) / (x[n_cols - 1] - x[0]) if n_cols > 1 else 1.0
     inverse = 1.0 / (h * h)
     row_sum = np.zeros(n_cols)
     for row in range(first_row, last_row):
@@ -67,7 +67,7 @@ def point_rows(px, py, x, y, row_start, cols, first_row, last_row, h, out):  # t
             dy2 = dy * dy
             half = np.sqrt(max(h * h - dy2, 0.0))
             px_k = px[k]
-            low, high = _columns(px_k - half, px_k + half, x[0], size, begin, end)
+            low, high = _columns(px_k - half, px_k + half, x[0], per_size, begin, end)
             if low >= high:
                 continue
             cells, centers = row_sum[low:high], x[low:high]
@@ -100,7 +100,7 @@ def line_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_row,
     Parameters as for `point_rows`, with segments (ax, ay)-(bx, by) of positive length, sorted by their southern end.
     """
     n_cols = x.size
-    size = (x[n_cols - 1] - x[0]) / (n_cols - 1) if n_cols > 1 else 1.0
+    per_size = (n_cols - 1) / (x[n_cols - 1] - x[0]) if n_cols > 1 else 1.0
     h2 = h * h
     inverse = 1.0 / h2
     row_sum = np.zeros(n_cols)
@@ -115,7 +115,7 @@ def line_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_row,
             if max(ay[k], by[k]) <= at - h:
                 continue
             left, right = _span(ax[k], ay[k], bx[k], by[k], at, h)
-            low, high = _columns(left, right, x[0], size, begin, end)
+            low, high = _columns(left, right, x[0], per_size, begin, end)
             if low >= high:
                 continue
             length = np.sqrt((bx[k] - ax[k]) ** 2 + (by[k] - ay[k]) ** 2)
@@ -179,7 +179,7 @@ def winding_row(ax, ay, bx, by, first, last, x, at, begin, end, winding):  # typ
     Every edge that crosses the row's y adds to all centers west of it. ``winding`` is int32 [n_cols + 1].
     """
     n_cols = x.size
-    size = (x[n_cols - 1] - x[0]) / (n_cols - 1) if n_cols > 1 else 1.0
+    per_size = (n_cols - 1) / (x[n_cols - 1] - x[0]) if n_cols > 1 else 1.0
     winding[begin : end + 1] = 0
     for k in range(first, last):
         ray, rby = ay[k] - at, by[k] - at
@@ -187,7 +187,7 @@ def winding_row(ax, ay, bx, by, first, last, x, at, begin, end, winding):  # typ
             continue
         dx, dy = bx[k] - ax[k], by[k] - ay[k]
         crossing = ax[k] - ray * (dx / dy)
-        column = int(min(max(np.floor((crossing - x[0]) / size), begin - 1.0), end - 1.0))
+        column = int(min(max(np.floor((crossing - x[0]) * per_size), begin - 1.0), end - 1.0))
         # The crossing rounds; the sign that the density uses decides which center is still west of the edge.
         up = dy > 0.0
         while column + 1 < end and _is_west(ax[k], ray, bx[k], rby, dx, dy, x[column + 1], up):
@@ -225,7 +225,7 @@ def polygon_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_r
     ``pi h^2 / 3`` an edge within reach.
     """
     n_cols = x.size
-    size = (x[n_cols - 1] - x[0]) / (n_cols - 1) if n_cols > 1 else 1.0
+    per_size = (n_cols - 1) / (x[n_cols - 1] - x[0]) if n_cols > 1 else 1.0
     h2 = h * h
     inverse = 1.0 / h2
     whole = np.pi * h2 / 3.0
@@ -245,7 +245,7 @@ def polygon_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_r
             if max(ay[k], by[k]) <= at - h:
                 continue
             left, right = _span(ax[k], ay[k], bx[k], by[k], at, h)
-            low, high = _columns(left, right, x[0], size, begin, end)
+            low, high = _columns(left, right, x[0], per_size, begin, end)
             if low >= high:
                 continue
             dx, dy = bx[k] - ax[k], by[k] - ay[k]

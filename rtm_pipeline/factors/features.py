@@ -31,8 +31,12 @@ class Points:
     @classmethod
     def of(cls, x: Coordinates, y: Coordinates) -> Points:
         """Sort points."""
-        order = np.lexsort((x, y))
-        return cls(np.ascontiguousarray(x[order], np.float64), np.ascontiguousarray(y[order], np.float64))
+        from rtm_pipeline.factors.state_kernels import sort_ties
+
+        order = np.argsort(y)
+        x, y = np.ascontiguousarray(x[order], np.float64), np.ascontiguousarray(y[order], np.float64)
+        sort_ties(x, y)
+        return cls(x, y)
 
     def distinct(self) -> Coordinates:
         """Distinct places, shape (2, k)."""

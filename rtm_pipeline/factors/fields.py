@@ -116,10 +116,11 @@ def known_cells(coverage: object, margin_u: float, lattice: Lattice, workers: Wo
 
 
 def _nearest(arrays: NDArray[np.float64], lattice: Lattice, workers: Workers) -> NDArray[np.float64]:
+    from rtm_pipeline.factors.nearest_buckets import into_buckets
     from rtm_pipeline.factors.nearest_kernels import nearest_rows
 
-    squared = np.empty(lattice.n_cells)
-    workers.over_rows(lattice, lambda first, last: nearest_rows(arrays, *lattice.arrays, first, last, squared))
+    buckets, squared = into_buckets(arrays), np.empty(lattice.n_cells)
+    workers.over_rows(lattice, lambda first, last: nearest_rows(*buckets, *lattice.arrays, first, last, squared))
     return squared
 
 

@@ -1,11 +1,21 @@
-"""Compiled passes over planes of cells: rounding, sums in fixed blocks, thresholds, states."""
+"""Compiled passes over planes of cells: rounding, sums in fixed blocks, thresholds, states; and over sorted points."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-__all__ = ["BLOCK", "block_squares", "block_sums", "mark_above", "mark_levels", "relabel", "round_plane", "tally"]
+__all__ = [
+    "BLOCK",
+    "block_squares",
+    "block_sums",
+    "mark_above",
+    "mark_levels",
+    "relabel",
+    "round_plane",
+    "sort_ties",
+    "tally",
+]
 
 BLOCK = 65536  # cells of one partial sum: fixed, so that sums do not depend on how work is shared out
 _SPLIT = 8388609.0  # 2^23 + 1: Veltkamp's splitting keeps 53 - 23 = 30 bits
@@ -94,3 +104,25 @@ def relabel(raw, table, codes, first, last):  # type: ignore[no-untyped-def]
     """``codes = table[raw]``."""
     for i in range(first, last):
         codes[i] = table[raw[i]]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def sort_ties(x, y):  # type: ignore[no-untyped-def]
+    """Sort x in place within runs of equal y (Shell's sort): as runs are short, faster than sorting by two keys."""
+    first = 0
+    while first < y.size:
+        last = first + 1
+        while last < y.size and y[last] == y[first]:
+            last += 1
+        gap = 1
+        while gap < (last - first) // 3:
+            gap = 3 * gap + 1
+        while gap > 0:
+            for i in range(first + gap, last):
+                value, j = x[i], i
+                while j >= first + gap and x[j - gap] > value:
+                    x[j] = x[j - gap]
+                    j -= gap
+                x[j] = value
+            gap //= 3
+        first = last
