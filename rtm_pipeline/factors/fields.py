@@ -119,8 +119,13 @@ def _nearest(arrays: NDArray[np.float64], lattice: Lattice, workers: Workers) ->
     from rtm_pipeline.factors.nearest_buckets import into_buckets
     from rtm_pipeline.factors.nearest_kernels import nearest_rows
 
-    buckets, squared = into_buckets(arrays), np.empty(lattice.n_cells)
-    workers.over_rows(lattice, lambda first, last: nearest_rows(*buckets, *lattice.arrays, first, last, squared))
+    features, start, frame = into_buckets(arrays)
+    squared = np.empty(lattice.n_cells)
+
+    def rows(first: int, last: int) -> None:
+        nearest_rows(features, start, frame, *lattice.arrays, first, last, squared)
+
+    workers.over_rows(lattice, rows)
     return squared
 
 
