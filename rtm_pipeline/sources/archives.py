@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +19,18 @@ from rtm_pipeline.errors import SourceError
 __all__ = ["ArchiveLimits", "Member", "gunzip", "list_zip", "read_head", "read_member", "verify_members"]
 
 _BLOCK = 1024 * 1024
+# What zipfile raises, by trial, when bytes of an archive are changed.
+_ZIP_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    RuntimeError,  # a password is asked for, or a compression is not known
+)
 # Small files may compress arbitrarily well; a ratio says something only about large ones.
 _RATIO_FROM_BYTES = 8 * 1024 * 1024
 
@@ -103,7 +117,7 @@ def read_member(path: Path, member: Member, *, where: str) -> bytes:
     with _opened(path, where) as archive, _member(archive, member, where) as stream:
         try:
             data = stream.read(member.n_bytes + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except _ZIP_FAULTS as error:
             raise _damaged(where, member, error) from None
     if len(data) != member.n_bytes:
         raise _damaged(where, member, f"{len(data):,} bytes came out, {member.n_bytes:,} were promised")
@@ -115,7 +129,7 @@ def read_head(path: Path, member: Member, n_bytes: int, *, where: str) -> bytes:
     with _opened(path, where) as archive, _member(archive, member, where) as stream:
         try:
             return stream.read(n_bytes)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except _ZIP_FAULTS as error:
             raise _damaged(where, member, error) from None
 
 
@@ -126,7 +140,7 @@ def verify_members(path: Path, members: tuple[Member, ...], *, where: str) -> No
             with _member(archive, member, where) as stream:
                 try:
                     size = sum(len(block) for block in _blocks(stream))
-                except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                except _ZIP_FAULTS as error:
                     raise _damaged(where, member, error) from None
             if size != member.n_bytes:
                 raise _damaged(where, member, f"{size:,} bytes came out, {member.n_bytes:,} were promised")
@@ -135,14 +149,14 @@ def verify_members(path: Path, members: tuple[Member, ...], *, where: str) -> No
 def _opened(path: Path, where: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _ZIP_FAULTS as error:
         raise SourceError(f"{where}: the zip can't be opened ({error}). It may be cut; fetch it again.") from None
 
 
 def _member(archive: zipfile.ZipFile, member: Member, where: str) -> IO[bytes]:
     try:
         return archive.open(member.name)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError) as error:
+    except _ZIP_FAULTS as error:
         raise _damaged(where, member, error) from None
 
 

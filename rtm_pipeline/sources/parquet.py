@@ -49,18 +49,18 @@ def read_parquet(
             match = match_headers(wanted, headers, where=where)
             used = sorted({headers[at] for _, at in match.positions if at is not None})
             raw = file.read(columns=[*used, *([primary] if primary else [])], use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        missing = pa.chunked_array([pa.nulls(raw.num_rows, pa.string())])
+        columns: dict[str, pa.ChunkedArray] = {
+            name: missing if at is None else stripped(as_text(raw.column(headers[at])), spec.null_values)
+            for name, at in match.positions
+        }
+        columns[MALFORMED] = pa.chunked_array([pa.repeat(False, raw.num_rows)])
+        if primary:
+            columns[GEOMETRY] = raw.column(primary).cast(pa.binary())
+        return Part(table=pa.table(columns), match=match, crs=crs)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise SourceError(f"{where}: it can't be read as Parquet ({reason}). It may be cut; fetch it again.") from None
-    missing = pa.chunked_array([pa.nulls(raw.num_rows, pa.string())])
-    columns: dict[str, pa.ChunkedArray] = {
-        name: missing if at is None else stripped(as_text(raw.column(headers[at])), spec.null_values)
-        for name, at in match.positions
-    }
-    columns[MALFORMED] = pa.chunked_array([pa.repeat(False, raw.num_rows)])
-    if primary:
-        columns[GEOMETRY] = raw.column(primary).cast(pa.binary())
-    return Part(table=pa.table(columns), match=match, crs=crs)
 
 
 def _geometry_of(schema: pa.Schema, spec: FileSource, where: str) -> tuple[str, str]:

@@ -64,10 +64,11 @@ def read_vector(
             match = match_headers(wanted, [str(name) for name in info["fields"]], where=where)
             table, crs = _read(origin, sheet, spec, info, match, geometry, where)
     except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError, UnicodeDecodeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        hint = " Or its text is not in the encoding that it says: set the source's encoding." if "UTF" in reason else ""
         raise SourceError(
             f"{where}: the file can't be read ({reason}). It may be cut, or a part of it may be missing; fetch it "
-            "again."
+            f"again.{hint}"
         ) from None
     for warning in caught:
         logger.warning("%s: %s", where, warning.message)
@@ -124,7 +125,8 @@ def _read(
         encoding=spec.encoding,
         columns=[headers[at] for at in used],
         read_geometry=geometry,
-        return_fids=True,
+        # Without any column GDAL would give no rows to count; beside others the ids could take a column's name.
+        return_fids=not used and not geometry,
         **options,
     )
     if raw.num_rows != info["features"]:
