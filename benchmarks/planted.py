@@ -6,8 +6,8 @@ Each simulation makes a city of 3,600 to 14,400 cells of 250 ft, 10 to 16 risk f
 all with six half-block bands of proximity and of quartic density (120 to 192 candidates), and plants three to six of
 the variables with relative risk values from 1.3 to 3. Counts are Poisson, NB1 or NB2 around the terrain, scaled so
 that at least 200 incidents are expected where a planted variable is 1. Then the engine runs with its default
-settings (``--family simulated``: with the family that was simulated; auto never tries NB2). Tabled: recall by strength, false selections a model, coverage of both 90 % intervals. Seeds are 0, 1, 2,
-...; nothing was tuned to them.
+settings (``--family simulated``: with the family that was simulated; auto never tries NB2). Tabled: recall by
+strength, false selections a model, coverage of both 90 % intervals. Seeds are 0, 1, 2, ...; nothing was tuned to them.
 
 A variable is found if the model has it (exact), or the same factor and operationalization one band away (adjacent:
 what counts), or any variable of its factor. A false selection is a term of a factor that was not planted. Coverage is
@@ -202,8 +202,8 @@ def table(results: list[dict[str, Any]]) -> str:
         items = [item for result in chosen for item in result["found"]]
         given, unconditional = (share([i[key] for i in items]) for key in ("covered", "covered_unconditional"))
         lines.append(
-            f"{family:9}  {len(chosen):6d}  {np.mean([r['false'] for r in chosen]):24.2f}  {given:24}  {unconditional:18}  "
-            + ", ".join(f"{name} {times}" for name, times in fitted.items() if times)
+            f"{family:9}  {len(chosen):6d}  {np.mean([r['false'] for r in chosen]):24.2f}  {given:24}  "
+            f"{unconditional:18}  " + ", ".join(f"{name} {times}" for name, times in fitted.items() if times)
         )
     return "\n".join(lines)
 

@@ -16,6 +16,7 @@ from rtm_pipeline.model.design import Design
 from rtm_pipeline.model.families import family_named
 from rtm_pipeline.model.folds import balanced_folds, block_folds
 from rtm_pipeline.model.patterns import null_patterns
+from rtm_pipeline.model.remarks import remarks
 from rtm_pipeline.model.reselection import Rescreen, SelectionBootstrap, selection_bootstrap
 from rtm_pipeline.model.screening import Screening, screen
 from rtm_pipeline.model.selection import DroppedVariable, Selection, select, usable_candidates
@@ -111,11 +112,7 @@ def fit_rtm(
     names = _kept(design, screening, everything, usable)
     selections = _selections(cells, candidates_of(design, names), spec, threads)
     terrain = terrain_of_selection(selections[0], design)
-    notes = [reason] if reason else []
-    if terrain.is_null:
-        notes.append("No variable lowers BIC: the model has no terms and every place has the same risk.")
-    if terrain.dispersion == 0.0:
-        notes.append(f"The counts are not over-dispersed: {terrain.family} with dispersion 0 is the Poisson model.")
+    notes = [note for note in (reason, *remarks(terrain, design, cells)) if note]
     refits = _refits(design, terrain, spec, block_id, threads)
     reselections = _reselections(design, terrain, spec, screening, block_id, threads)
     terrain = terrain.with_terms(tuple(_with_intervals(term, refits, reselections) for term in terrain.terms))

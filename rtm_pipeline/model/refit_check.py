@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
-from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.cells import cells_of
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.families import FAMILIES, fit_family
-from rtm_pipeline.model.patterns import patterns_of
-from rtm_pipeline.model.sufficient import rows_of
+from rtm_pipeline.model.remarks import fit_terms
 from rtm_pipeline.model.terrain import FittedTerrain
 
 __all__ = ["LARGEST_DIFFERENCE", "refit_with_statsmodels", "require_agreement"]
@@ -49,7 +46,8 @@ def refit_with_statsmodels(design: Design, terrain: FittedTerrain) -> float:
     if terrain.family == "poisson":
         ours = np.array([terrain.intercept, *(term.coefficient for term in terrain.terms)])
         return float(np.abs(ours - theirs).max())
-    difference = float(np.abs(_poisson_coefficients(design, terrain) - theirs).max())
+    ours = fit_terms(terrain, design, cells_of(design), "poisson").coefficients
+    difference = float(np.abs(ours - theirs).max())
     if terrain.dispersion:
         difference = max(difference, _negative_binomial_difference(terrain, X, counts, exposure, cells))
     return difference
@@ -98,15 +96,6 @@ def _glm(
     with np.errstate(invalid="ignore", divide="ignore"):  # no degrees of freedom are left in a saturated model
         coefficients: NDArray[np.float64] = model.fit(tol=1e-14, maxiter=200, tol_criterion="params").params
     return coefficients
-
-
-def _poisson_coefficients(design: Design, terrain: FittedTerrain) -> NDArray[np.float64]:
-    """The engine's Poisson fit of the terms of a terrain of another family."""
-    names = [term.variable.name for term in terrain.terms]
-    cells, candidates = cells_of(design), candidates_of(design, names)
-    position = {variable.name: i for i, variable in enumerate(candidates.variables)}
-    patterns = patterns_of(cells, candidates, tuple(position[name] for name in names))
-    return fit_family(rows_of(FAMILIES["poisson"], cells, patterns), cells.n_cells).coefficients
 
 
 def _negative_binomial_difference(

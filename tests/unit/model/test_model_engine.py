@@ -215,3 +215,15 @@ def test_unit_of_exposure_does_not_change_the_model(table, unit):
     assert [term.variable.name for term in found.terrain.terms] == [term.variable.name for term in usual.terrain.terms]
     assert found.terrain.bic == pytest.approx(usual.terrain.bic, abs=1e-4)
     assert found.terrain.intercept == pytest.approx(usual.terrain.intercept - math.log(unit), abs=1e-6)
+
+
+def test_a_variance_that_nb1_does_not_fit_is_pointed_out(fit):
+    """Counts from NB2 with strong effects: auto fits NB1, as the method says, and says what is wrong with it."""
+    rng = np.random.default_rng(9)
+    X = rng.random((6000, 2)) < 0.2
+    mean = np.exp(-0.5 + X @ np.array([1.1, 1.1]))
+    counts = rng.poisson(mean * rng.gamma(1 / 1.2, 1.2, 6000))
+    found = fit_rtm(design(counts, X=X), ModelSpec(bootstrap=NONE))
+    assert found.terrain.family == "nb1"
+    assert any("family: nb2" in note for note in found.notes)
+    assert not any("family: nb2" in note for note in fit.notes)
