@@ -10,6 +10,7 @@ from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.past import past_surfaces
 from rtm_pipeline.surface.windows import training_windows
+from rtm_pipeline.units import Window
 
 __all__ = ["BaselineChoice", "choose_baseline"]
 
@@ -27,7 +28,7 @@ class BaselineChoice:
     name : str
     reason : str
     scores : dict of str to float
-        Mean log PAI over the shares, averaged over the earlier periods, of the rules that could be tried.
+        Mean log PAI over the shares, averaged over the periods that decided, of the rules that could be tried.
     """
 
     name: str
@@ -45,8 +46,8 @@ def choose_baseline(
 ) -> BaselineChoice:
     """Try every baseline on the periods before the cut-off, as known when each began, and take the best.
 
-    A rule that lacked the history then counts as the rule it would have been: counts of two years are those of all
-    years while there is no more than one. Only rules with a score in all periods compete.
+    Those periods decide for which most rules could be made (two years of counts need two years before the period).
+    Where that left one year of history, counting one year and counting all are one rule, and the latter stands for it.
 
     Parameters
     ----------
@@ -63,16 +64,21 @@ def choose_baseline(
         If the history holds rows known after the cut-off.
     """
     history.refuse_known_after(cutoff)
-    totals: dict[str, list[float]] = {}
-    windows = training_windows(history, cutoff)
-    for window in windows:
+    tried: list[tuple[Window, dict[str, float]]] = []
+    for window in training_windows(history, cutoff):
         before = history.known_by(window.start)
         found = past_surfaces(grid, before, window.start, decay=decay, bandwidth=bandwidth)
         observed = history.rows(window)
-        for name, surface in found.surfaces.items():
-            if name in _PREFERENCE:
-                totals.setdefault(name, []).append(mean_log_pai(observed, surface))
-    scores = {name: sum(v) / len(v) for name, v in totals.items() if len(v) == len(windows)}
+        rules = [name for name in _PREFERENCE if name in found.surfaces]
+        tried.append((window, {name: mean_log_pai(observed, found.surfaces[name]) for name in rules}))
+    most = max((len(values) for _, values in tried), default=0)
+    deciding = [(window, values) for window, values in tried if len(values) == most]
+    windows = [window for window, _ in deciding]
+    scores = {
+        name: sum(values[name] for _, values in deciding) / len(deciding)
+        for name in _PREFERENCE
+        if deciding and all(name in values for _, values in deciding)
+    }
     if not scores:
         return BaselineChoice(_PREFERENCE[0], "no earlier period to choose on; counts of all years are the rule", {})
     best = max(scores.values())

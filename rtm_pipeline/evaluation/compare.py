@@ -42,7 +42,7 @@ class Comparison:
     hit_ratio : dict of float to RatioInterval
         By share: incidents in the surface's top cells over those in the baseline's.
     mean_log_ratio : RatioInterval
-        Mean over the shares of the log of the ratio.
+        Mean over the shares of the log of the ratio; no hit at a share counts as half a hit.
     verdict : str
         ``better`` if the interval of the mean log ratio lies above 0, ``not_better`` if it does not, ``not_judged``
         with the reason.
@@ -128,16 +128,14 @@ def compare(
     theirs = _hits_by_block(y, baseline, blocks, shares)
     n_blocks = mine.shape[0]
     reason = _why_not(y, n_blocks)
-    point = _ratios(mine.sum(axis=0), theirs.sum(axis=0))
+    totals = mine.sum(axis=0), theirs.sum(axis=0)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=draws).astype(np.float64)
-    ratios = _ratios(drawn @ mine, drawn @ theirs)
+    samples = drawn @ mine, drawn @ theirs
     tail = (1.0 - level) / 2.0
+    point, ratios = _ratios(*totals), _ratios(*samples)
     hit_ratio = {share: _interval(point[j], ratios[:, j], tail) for j, share in enumerate(shares)}
-    with np.errstate(divide="ignore"):
-        mean_log = _interval(float(np.mean(np.log(point))), np.mean(np.log(ratios), axis=1), tail)
-    if reason is None and (mean_log.value is None or mean_log.low is None):
-        reason = "the baseline or the surface has no hit at one of the shares"
+    mean_log = _interval(float(_mean_log(*totals)), _mean_log(*samples), tail)
     verdict = "not_judged" if reason else ("better" if (mean_log.low or 0.0) > 0 else "not_better")
     return Comparison(baseline_name, hit_ratio, mean_log, verdict, reason, level, n_blocks, draws)
 
@@ -176,6 +174,11 @@ def _hits_by_block(
 def _ratios(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(theirs > 0, mine / theirs, np.nan))
+
+
+def _mean_log(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over shares of the log ratio; a share without a hit counts as half a hit."""
+    return np.asarray(np.mean(np.log(np.maximum(mine, 0.5)) - np.log(np.maximum(theirs, 0.5)), axis=-1))
 
 
 def _interval(value: float, draws: NDArray[np.float64], tail: float) -> RatioInterval:

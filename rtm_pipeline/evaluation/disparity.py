@@ -43,7 +43,9 @@ class GroupErrors:
     expected, observed : float or None, float
         Incidents; expected only for surfaces in incidents.
     ratio, low, high : float or None
-        Observed over expected, relative to the study area's, with its interval (corrected for the number of groups).
+        Observed over expected, relative to the typical group's (the median, weighted by what is expected), with its
+        interval (corrected for the number of groups). The typical group and not the total is the measure, lest one
+        group's fault be laid on all others.
     miscalibrated : bool
         Whether the interval excludes 1.
     """
@@ -83,7 +85,7 @@ class Disparity:
 
     @property
     def miscalibrated(self) -> tuple[str, ...]:
-        """Groups whose calibration differs from the study area's."""
+        """Groups whose calibration differs from the typical group's."""
         return tuple(group.group for group in self.groups if group.miscalibrated)
 
     def as_rows(self) -> list[dict[str, object]]:
@@ -172,8 +174,9 @@ def _calibration(
     """Expected, ratio, low and high of each group, on the log scale by the delta method."""
     from scipy import stats
 
-    scale = float(y.sum() / mean.sum()) if mean.sum() > 0 else 1.0
-    found, expected = total(y), total(mean) * scale
+    found, raw = total(y), total(mean)
+    scale = _typical(found, raw)
+    expected = raw * scale
     noise = total(variance) * scale**2 + (excess * expected) ** 2
     z = float(stats.norm.ppf(1.0 - (1.0 - level) / 2.0 / max(expected.size, 1)))
     judged: list[_Judged | None] = []
@@ -185,6 +188,18 @@ def _calibration(
         half = z * float(np.sqrt(v)) / e
         judged.append((float(e / scale), float(f / e), float(ratio * np.exp(-half)), float(ratio * np.exp(half))))
     return judged
+
+
+def _typical(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    """Weighted median of the groups' ratios of observed to expected."""
+    some = expected > 0
+    if not some.any():
+        return 1.0
+    ratios, weights = found[some] / expected[some], expected[some]
+    order = np.argsort(ratios, kind="stable")
+    middle = int(np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum()))
+    typical = float(ratios[order][min(middle, order.size - 1)])
+    return typical if typical > 0 else float(found.sum() / expected.sum()) or 1.0
 
 
 def _row(name: str, facts: dict[str, float], whole: tuple[float, float, float], judged: _Judged | None) -> GroupErrors:
