@@ -52,7 +52,7 @@ def write_geopackage(
     PublishError
         It could not be written.
     """
-    from pyogrio.errors import DataSourceError
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
     moment = f"{as_of.isoformat()}T00:00:00.000Z"
     try:
@@ -61,7 +61,7 @@ def write_geopackage(
                 _write_layer(path, item, crs)
         with closing(sqlite3.connect(path)) as connection, connection:
             _write_styles(connection, tables, moment, edition)
-    except (DataSourceError, sqlite3.Error) as error:
+    except (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, sqlite3.Error) as error:
         raise PublishError(f"{path.name} could not be written: {error}.") from None
 
 

@@ -83,6 +83,7 @@ def write_cog(
     PublishError
         A band does not fit the grid, or GDAL could not write.
     """
+    from rasterio._err import CPLE_BaseError  # what a copy raises; rasterio has no public name for it
     from rasterio.errors import RasterioError
 
     for band in bands:
@@ -93,7 +94,7 @@ def write_cog(
         raise PublishError(f"{path.name}: a raster needs bands of one type; found {len(bands)} bands.")
     try:
         _write(path, bands, spec, tags, palette)
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise PublishError(f"GDAL could not write {path.name}: {error}.") from None
 
 

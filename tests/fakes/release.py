@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,6 +59,31 @@ class Names:
     neighborhood: str = "Fourth Ward"
     status: str = "listed"
     address: str = "12 River St"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A release on disk and what it was made from."""
+
+    content: ReleaseContent
+    folder: Path
+
+    @property
+    def public(self) -> Path:
+        return self.folder / "public"
+
+    @property
+    def restricted(self) -> Path:
+        return self.folder / "restricted"
+
+
+def write(content: ReleaseContent, folder: Path) -> Written:
+    """Write every product into a new folder."""
+    from rtm_pipeline.publication.products import write_release
+
+    folder.mkdir()
+    write_release(content, folder)
+    return Written(content, folder)
 
 
 def make_grid(rows: int = 40, cols: int = 30) -> tuple[StudyGrid, Any]:
