@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
+from rtm_pipeline.sources.answers import Answer, Passing
 from rtm_pipeline.sources.feed import FeedState, Page
 from rtm_pipeline.sources.headers import match_headers, merge_requests, near, some_names
 from rtm_pipeline.sources.portal_geometry import wkb_of_geojson
@@ -21,7 +22,7 @@ from rtm_pipeline.sources.pull_store import PullStore
 from rtm_pipeline.sources.secret import Secret
 from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import ArcGISSource, ColumnRequest
-from rtm_pipeline.sources.transport import Answer, Endpoint, Passing, Transport
+from rtm_pipeline.sources.transport import Endpoint, Transport
 
 __all__ = ["read_arcgis"]
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
+from rtm_pipeline.sources.answers import RefusedError
 from rtm_pipeline.sources.feed import FeedState, Page
 from rtm_pipeline.sources.headers import HeaderMatch, match_headers, merge_requests, some_names
 from rtm_pipeline.sources.portal_geometry import wkb_of_geojson
@@ -22,7 +23,7 @@ from rtm_pipeline.sources.pull_store import PullStore
 from rtm_pipeline.sources.secret import Secret
 from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, SocrataSource
-from rtm_pipeline.sources.transport import Endpoint, RefusedError, Transport
+from rtm_pipeline.sources.transport import Endpoint, Transport
 
 __all__ = ["read_socrata", "soql_text"]
 

@@ -8,57 +8,24 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.sources.portal_json import parse
+from rtm_pipeline.sources.answers import Answer, Passing, check_status, parsed, redirect_target
 from rtm_pipeline.sources.secret import Secret
 
 if TYPE_CHECKING:
     import requests
     from urllib3.util import Retry
 
-__all__ = ["Answer", "Endpoint", "Passing", "RefusedError", "Transport"]
+__all__ = ["Endpoint", "Transport"]
 
 logger = logging.getLogger(__name__)
 
 _BLOCK = 64 * 1024
-_TRY_AGAIN = (202, 408, 425, 429, 500, 502, 503, 504)
-_REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 3
 _HOST = re.compile(r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")
-_TITLE = re.compile(rb"<title[^>]*>([^<]{1,80})", re.IGNORECASE)
-
-
-class Passing(Exception):  # noqa: N818 - it becomes an error only when it does not pass
-    """A fault that may pass if one asks again, such as a stall or a maintenance page.
-
-    Attributes
-    ----------
-    wait_s : float, optional
-        How long the portal asks to wait.
-    """
-
-    def __init__(self, what: str, wait_s: float | None = None) -> None:
-        super().__init__(what)
-        self.wait_s = wait_s
-
-
-class RefusedError(SourceError):
-    """The portal refused a request.
-
-    Attributes
-    ----------
-    status : int
-        Status of HTTP.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +45,6 @@ class Endpoint:
     host: str
     headers: Mapping[str, str | Secret]
     allow_http: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Parsed JSON and how many bytes it had."""
-
-    value: object
-    n_bytes: int
 
 
 class Transport:
@@ -234,11 +193,11 @@ class Transport:
     ) -> Answer:
         for _ in range(_MAX_REDIRECTS + 1):
             with self._response(url, endpoint, params, where) as response:
-                target = _redirect(url, response, where)
+                target = redirect_target(url, response, where)
                 if target is None:
                     body = self._body(response, where)
-                    _check_status(response, body, where, secrets)
-                    return _parsed(body, where)
+                    check_status(response, body, where, secrets)
+                    return parsed(body)
             url, params = target, {}
         raise SourceError(f"{where}: the portal redirects in circles. Look at its address in the configuration.")
 
@@ -295,65 +254,3 @@ class Transport:
 
     def _too_much(self, size: str) -> str:
         return f"the portal sends {size} for one page; {self.max_bytes:,} are taken. It is not read on."
-
-
-def _redirect(url: str, response: requests.Response, where: str) -> str | None:
-    if response.status_code not in _REDIRECTS:
-        return None
-    target = urljoin(url, response.headers.get("Location", ""))
-    old, new = urlsplit(url), urlsplit(target)
-    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
-        raise SourceError(
-            f"{where}: {old.netloc} redirects to {new.scheme}://{new.netloc}, which is not the configured host, so "
-            "it is not followed. If the portal has moved, mend its address in the configuration."
-        )
-    return target
-
-
-def _check_status(response: requests.Response, body: bytes, where: str, secrets: list[Secret]) -> None:
-    status = response.status_code
-    if status == 200:
-        return
-    if status in _TRY_AGAIN:
-        raise Passing(f"the portal answers with status {status}", _retry_after(response))
-    said = _message(body)
-    for secret in secrets:
-        said = secret.redact(said)
-    hint = {
-        401: " Look at the token.",
-        403: " Look at the token, and whether the data set is public.",
-        404: " Look whether the data set still exists.",
-    }.get(status, "")
-    raise RefusedError(f"{where}: the portal answers with status {status}{said}.{hint}", status)
-
-
-def _message(body: bytes) -> str:
-    """What a portal says of its refusal, shortened; nothing if it is not JSON with a message."""
-    try:
-        said = parse(body)
-    except ValueError:
-        return ""
-    text = said.get("message") if isinstance(said, dict) else None
-    return f": {' '.join(text.split())[:200]}" if isinstance(text, str) else ""
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds of a ``Retry-After`` header, which tells seconds or a date (RFC 9110, 10.2.3)."""
-    header = response.headers.get("Retry-After", "").strip()
-    if header.isdigit():
-        return float(header)
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _parsed(body: bytes, where: str) -> Answer:
-    if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        title = _TITLE.search(body)
-        named = f" titled {title.group(1).decode('utf-8', 'replace').strip()!r}" if title else ""
-        raise Passing(f"the portal sends a web page{named} in place of data")
-    try:
-        return Answer(parse(body), len(body))
-    except ValueError as error:
-        raise Passing(f"the portal sends {error}") from None
