@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from rtm_pipeline.config.programs import ProgramsPlan
 from rtm_pipeline.factors.spec import FactorSpec
 from rtm_pipeline.layers.spec import Filter, LayerSpec
 from rtm_pipeline.model.spec import ModelSpec
@@ -85,6 +86,7 @@ class City:
     outcome: OutcomeSpec
     model: ModelSpec
     forecast: ForecastSpec
+    programs: ProgramsPlan | None
     schedule_cron: str | None
     labels: Mapping[str, str]
 

@@ -25,6 +25,7 @@ def check_references(document: Document, model: CityModel) -> None:
     _layers(model, note)
     _factors(model, note)
     _outcome(model, note)
+    _programs(model, note)
     if lines:
         head = (
             "The configuration has a problem:" if len(lines) == 1 else f"The configuration has {len(lines)} problems:"
@@ -89,3 +90,28 @@ def _outcome(model: CityModel, note: Note) -> None:
     elif model.layers[model.outcome.layer].kind != "events":
         kind = model.layers[model.outcome.layer].kind
         note(("outcome", "layer"), f"the outcome must be a layer of kind events; {model.outcome.layer} is {kind}.")
+
+
+def _programs(model: CityModel, note: Note) -> None:
+    programs = model.programs
+    if programs is None:
+        return
+    for name, sites in (("lots", programs.lots), ("buildings", programs.buildings)):
+        if sites is None:
+            continue
+        keys: KeyPath = ("programs", name)
+        if sites.layer not in model.layers:
+            note((*keys, "layer"), _unknown(sites.layer, model.layers, "layer"))
+            continue
+        kept = model.layers[sites.layer].keep
+        columns = [("id", sites.id), ("status", sites.status), *(("owners", owner.column) for owner in sites.owners)]
+        for key, column in columns:
+            if column is not None and column not in kept:
+                note((*keys, key), f"layer {sites.layer} does not keep the column '{column}'; add it to its keep.")
+    for key, area in (("neighborhoods", programs.neighborhoods), ("districts", programs.districts)):
+        areas = [name for name, layer in model.layers.items() if layer.kind == "areas"]
+        if area is not None and area not in areas:
+            note(("programs", key), _unknown(area, areas, "layer of kind areas"))
+    for layer in programs.requests:
+        if layer not in model.layers:
+            note(("programs", "requests"), _unknown(layer, model.layers, "layer"))

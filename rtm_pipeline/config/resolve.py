@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from rtm_pipeline.config.city import AreaSpec, City, ForecastSpec, OutcomeSpec, Selection
+from rtm_pipeline.config.programs import resolve_programs
 from rtm_pipeline.config.schema import CityModel, ExcludeModel
 from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, GeometryModel, Group, LayerModel
 from rtm_pipeline.config.schema_sources import FileSourceModel, SocrataSourceModel, SourceModel
@@ -83,6 +84,7 @@ def resolve_city(model: CityModel) -> City:
             block_if_not_better=model.forecast.block_if_not_better,
             judge_ahead=model.forecast.judge == "ahead",
         ),
+        programs=resolve_programs(model.programs, unit_m=unit_m, block_m=block_m) if model.programs else None,
         schedule_cron=model.schedule.cron if model.schedule else None,
         labels=_labels(model),
     )

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from rtm_pipeline.config.fields import DurationText, LengthText, Slug, Strict, TextList
 from rtm_pipeline.config.schema_layers import FlagModel, LayerModel, WhereModel
+from rtm_pipeline.config.schema_programs import ProgramsModel
 from rtm_pipeline.config.schema_sources import SourceModel
 
 __all__ = ["CityModel"]
@@ -125,6 +126,7 @@ class CityModel(Strict):
     outcome: OutcomeModel
     model: ModelModel = ModelModel()
     forecast: ForecastModel = ForecastModel()
+    programs: ProgramsModel | None = None
     schedule: ScheduleModel | None = None
 
     @field_validator("timezone")

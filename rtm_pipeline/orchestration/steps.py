@@ -8,6 +8,7 @@ from rtm_pipeline.orchestration.steps_evaluation import evaluation_steps
 from rtm_pipeline.orchestration.steps_factors import factor_steps
 from rtm_pipeline.orchestration.steps_ingest import ingest_steps
 from rtm_pipeline.orchestration.steps_model import model_steps
+from rtm_pipeline.orchestration.steps_priorities import priority_steps
 from rtm_pipeline.orchestration.steps_release import release_steps
 from rtm_pipeline.orchestration.steps_surface import surface_steps
 
@@ -22,6 +23,7 @@ def steps_of(city: City) -> dict[str, Step]:
         *model_steps(city),
         *surface_steps(city),
         *evaluation_steps(city),
+        *priority_steps(city),
         *release_steps(city),
     ]
     return {step.name: step for step in steps}

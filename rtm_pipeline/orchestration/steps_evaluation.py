@@ -56,13 +56,15 @@ def evaluation_steps(city: City) -> list[Step]:
     ]
 
 
-def groups_of(city: City, place: Place, inputs: Mapping[str, Any]) -> tuple[AreaGroups, ...]:
-    """The areas layers as groups of cells."""
+def groups_of(
+    city: City, place: Place, inputs: Mapping[str, Any], levels: tuple[str, ...] | None = None
+) -> tuple[AreaGroups, ...]:
+    """The areas layers (or those named) as groups of cells."""
     from rtm_pipeline.evaluation.backtest import AreaGroups
     from rtm_pipeline.grid.locate import area_shares
 
     found = []
-    for name in area_layers(city):
+    for name in levels if levels is not None else area_layers(city):
         result: LayerResult = inputs[layer_step(name)]
         if result.layer.geometry is None or not len(result.layer):
             continue

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
-from rtm_pipeline.orchestration.steps_evaluation import EVALUATION
+from rtm_pipeline.orchestration.steps_evaluation import EVALUATION, area_names
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
+from rtm_pipeline.orchestration.steps_priorities import PRIORITIES
 from rtm_pipeline.orchestration.steps_surface import FORECAST
 from rtm_pipeline.orchestration.values import Place, RunVintages
+
+if TYPE_CHECKING:
+    from rtm_pipeline.evaluation.backtest import Backtest
 
 __all__ = ["RELEASE", "ReleaseFacts", "release_steps"]
 
@@ -47,6 +51,7 @@ def release_steps(city: City) -> list[Step]:
         TERRAIN,
         FORECAST,
         EVALUATION,
+        *((PRIORITIES,) if city.programs else ()),
         *(layer_step(name) for name in city.layers),
         *(factor_step(name) for name in city.factors),
         *dict.fromkeys(snapshot_step(spec.source) for spec in city.layers.values()),
@@ -134,6 +139,10 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
         terrain=terrain,
         tiers={"risk_terrain": tiers_of(terrain.rrs), "forecast": tiers_of(inputs[FORECAST].expected)},
         forecast=inputs[FORECAST],
+        tables=_tables(inputs.get(PRIORITIES)),
+        areas=_areas(city, layers),
+        statements=_statements(inputs[EVALUATION]),
+        priorities=inputs.get(PRIORITIES),
         evaluation=inputs[EVALUATION],
         accuracy=inputs[EVALUATION].accuracy.as_json(),
         timezone=city.timezone,
@@ -151,6 +160,48 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
             if source.attribution or source.terms_url
         ),
     )
+
+
+def _tables(result: Any) -> dict[str, Any]:
+    if result is None:
+        return {}
+    tables = {
+        "priority_lots": result.lots,
+        "priority_buildings": result.buildings,
+        "neighborhoods": result.neighborhoods,
+        "grants": result.grants,
+        "frontier": result.frontier,
+    }
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def _areas(city: City, layers: Mapping[str, LayerResult]) -> dict[str, Any]:
+    """Polygons of neighborhoods and districts, by level."""
+    from rtm_pipeline.publication.content import AreaPolygons
+
+    named = {"neighborhood": "neighborhoods", "district": "districts"}
+    if city.programs is not None:
+        named = {"neighborhood": city.programs.neighborhoods or "", "district": city.programs.districts or ""}
+    found = {}
+    for level, name in named.items():
+        result = layers.get(name)
+        if result is not None and result.layer.geometry is not None:
+            names = area_names(result, city.layers[name].keep)
+            found[level] = AreaPolygons(level, names, result.layer.geometry, name)
+    return found
+
+
+def _statements(judged: Backtest) -> dict[str, str]:
+    """What the accuracy of each surface is, in a sentence."""
+    accuracy = judged.accuracy
+    rule = accuracy.baseline_chosen
+    forecast = {
+        "better": f"Ranked places better than {rule} on {accuracy.horizon}.",
+        "not_better": f"Did not rank places better than {rule} on {accuracy.horizon}.",
+        "not_judged": f"Not judged: {accuracy.as_json()['verdict_reason']}.",
+    }[accuracy.verdict]
+    terrain = "Explains where by the landscape; it is not meant to rank places better than past counts do."
+    return {"forecast": forecast, "risk_terrain": terrain}
 
 
 def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
