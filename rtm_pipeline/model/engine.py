@@ -102,14 +102,31 @@ def fit_rtm(
     References
     ----------
     Caplan & Kennedy 2016; Heffner 2013 (RTMDx statistics).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
+    >>> from rtm_pipeline.model.table import design_from_table
+    >>> rng = np.random.default_rng(1)
+    >>> bars, schools = rng.random((2, 2000)) < 0.2
+    >>> design = design_from_table({"bars": bars, "schools": schools}, rng.poisson(np.where(bars, 1.5, 0.5)))
+    >>> fit = fit_rtm(design, ModelSpec(bootstrap=BootstrapSpec(refits=200, selections=20)))
+    >>> fit.terrain.family, [term.variable.name for term in fit.terrain.terms]
+    ('poisson', ['bars'])
+    >>> term = fit.terrain.terms[0]
+    >>> term.rrv_low < 3.0 < term.rrv_high
+    True
+    >>> [f"{score:.0f}" for score in sorted(set(fit.terrain.relative_risk_scores(design)))]
+    ['1', '3']
     """
     threads = available_threads() if threads is None else threads
     design = validate_design(design)
     _check(spec, block_id)
-    cells, everything = cells_of(design), candidates_of(design)
-    usable, hopeless = usable_candidates(cells, everything, null_patterns(cells, everything, threads=threads))
-    screening, reason = _screened(design, spec, block_id, bool(usable.any()), threads)
-    names = _kept(design, screening, everything, usable)
+    cells = cells_of(design)
+    usable, hopeless = _usable(design, cells, threads)
+    screening, reason = _screened(design, spec, block_id, bool(usable), threads)
+    names = _kept(design, screening, usable)
     selections = _selections(cells, candidates_of(design, names), spec, threads)
     terrain = terrain_of_selection(selections[0], design)
     notes = [note for note in (reason, *remarks(terrain, design, cells)) if note]
@@ -174,13 +191,17 @@ def _screened(
     return screen(design, spec, folds, threads=threads), None
 
 
-def _kept(
-    design: Design, screening: Screening | None, everything: Candidates, usable: NDArray[np.bool_]
-) -> tuple[str, ...]:
-    sound = {variable.name for variable, use in zip(everything.variables, usable, strict=True) if use}
-    if screening is not None:
-        sound &= {design.variables[column].name for column in screening.kept}
-    return tuple(sorted(sound))
+def _usable(design: Design, cells: Cells, threads: int) -> tuple[set[str], tuple[DroppedVariable, ...]]:
+    """Names of the variables that can have a finite coefficient, and why the others can't."""
+    everything = candidates_of(design)
+    usable, hopeless = usable_candidates(cells, everything, null_patterns(cells, everything, threads=threads))
+    return {variable.name for variable, use in zip(everything.variables, usable, strict=True) if use}, hopeless
+
+
+def _kept(design: Design, screening: Screening | None, usable: set[str]) -> tuple[str, ...]:
+    if screening is None:
+        return tuple(sorted(usable))
+    return tuple(sorted(usable & {design.variables[column].name for column in screening.kept}))
 
 
 def _selections(cells: Cells, candidates: Candidates, spec: ModelSpec, threads: int) -> tuple[Selection, ...]:
