@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.factors.factor import Clustering
+from rtm_pipeline.factors.lattice import Workers
 from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import StudyGrid
 
@@ -17,7 +18,9 @@ _FEWEST = 8  # the normal approximation is not to be trusted below (Donnelly 197
 _CRITICAL = -1.6448536269514722  # 5 % quantile of the standard normal: one-sided, against clustering
 
 
-def nearest_neighbor_test(x: NDArray[np.float64], y: NDArray[np.float64], grid: StudyGrid) -> Clustering:
+def nearest_neighbor_test(
+    x: NDArray[np.float64], y: NDArray[np.float64], grid: StudyGrid, workers: Workers | None = None
+) -> Clustering:
     """Clark and Evans' test of complete spatial randomness against clustering.
 
     Parameters
@@ -27,6 +30,7 @@ def nearest_neighbor_test(x: NDArray[np.float64], y: NDArray[np.float64], grid: 
         distance 0.
     grid : StudyGrid
         ``perimeter_u`` feeds the edge correction; there is none where it is 0.
+    workers : Workers, optional
 
     Returns
     -------
@@ -52,20 +56,18 @@ def nearest_neighbor_test(x: NDArray[np.float64], y: NDArray[np.float64], grid: 
     if n < 2:
         return Clustering(n, math.nan, math.nan, math.nan, math.nan, False)
     area, perimeter = grid.area_u2, grid.perimeter_u
-    observed = _mean_nearest(x, y)
+    observed = _mean_nearest(x, y, workers or Workers(1))
     expected = 0.5 * math.sqrt(area / n) + (0.0514 + 0.041 / math.sqrt(n)) * perimeter / n
     variance = 0.0703 * area / n**2 + 0.037 * perimeter * math.sqrt(area / n**5)
     z = (observed - expected) / math.sqrt(variance)
     return Clustering(n, observed, expected, observed / expected, z, n >= _FEWEST and z < _CRITICAL)
 
 
-def _mean_nearest(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    from scipy.spatial import cKDTree
+def _mean_nearest(x: NDArray[np.float64], y: NDArray[np.float64], workers: Workers) -> float:
+    from rtm_pipeline.factors.nearest_buckets import into_buckets, nearest_others
 
-    places, repeats = np.unique(np.column_stack([x, y]), axis=0, return_counts=True)
-    alone = places[repeats == 1]
-    if places.shape[0] < 2 or alone.shape[0] == 0:
-        return 0.0
-    # Coincident features would make the tree deep; their distance is 0 anyway.
-    distance = np.asarray(cKDTree(places).query(alone, k=2)[0])
-    return float(np.sum(np.sort(distance[:, 1]))) / x.size
+    points, start, frame = into_buckets(np.vstack([x, y]))
+    squared = np.empty(x.size)
+    workers.over(x.size, lambda first, last: nearest_others(points, start, frame, first, last, squared))
+    # Sorted, so that the sum does not depend on the order of rows.
+    return float(np.sum(np.sqrt(np.sort(squared)))) / x.size

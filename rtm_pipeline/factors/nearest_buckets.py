@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["SLACK", "gather", "into_buckets", "larger", "place_on", "squared_to"]
+__all__ = ["SLACK", "gather", "into_buckets", "larger", "nearest_others", "place_on", "squared_to"]
 
 SLACK = 1e-9  # bounds are widened by more than they can round
 _IN_BUCKET = 8.0  # features in a bucket, were they spread evenly
@@ -77,8 +77,8 @@ def _beyond(west, east, south, north, px, py):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _nearest_in_buckets(features, start, frame, mx, my):  # type: ignore[no-untyped-def]
-    """The feature nearest to a place, by rings of buckets around it; its number and squared distance."""
+def _nearest_in_buckets(features, start, frame, mx, my, other_than):  # type: ignore[no-untyped-def]
+    """The feature nearest to a place, by rings of buckets around it, one feature left out; number, squared distance."""
     side, n_cols, pad = frame[2], int(frame[3]), frame[4]
     n_rows = (start.size - 1) // n_cols
     column = int(min(max(np.floor((mx - frame[0]) / side), 0.0), n_cols - 1.0))
@@ -101,9 +101,18 @@ def _nearest_in_buckets(features, start, frame, mx, my):  # type: ignore[no-unty
                     continue
                 for k in range(start[bucket], start[bucket + 1]):
                     distance = squared_to(features, k, mx, my)
-                    if distance < best:
+                    if distance < best and k != other_than:
                         best, which = distance, k
+                        if best == 0.0:
+                            return which, best
     return which, best
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def nearest_others(points, start, frame, first, last, out):  # type: ignore[no-untyped-def]
+    """Squared distance of points first ... last - 1, from `into_buckets`, to the nearest other point, into ``out``."""
+    for k in range(first, last):
+        out[k] = _nearest_in_buckets(points, start, frame, points[0, k], points[1, k], k)[1]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -116,7 +125,7 @@ def gather(features, start, frame, west, east, south, north, arena):  # type: ig
     side, n_cols, pad = frame[2], int(frame[3]), frame[4]
     n_rows = (start.size - 1) // n_cols
     mx, my = 0.5 * (west + east), 0.5 * (south + north)
-    which, best = _nearest_in_buckets(features, start, frame, mx, my)
+    which, best = _nearest_in_buckets(features, start, frame, mx, my, -1)
     x, y = place_on(features, which, mx, my)
     dw, de, ds, dn = (x - west) ** 2, (x - east) ** 2, (y - south) ** 2, (y - north) ** 2
     diagonal2 = (east - west) ** 2 + (north - south) ** 2

@@ -136,7 +136,7 @@ def operationalize(
                     f"factors.{spec.name}: the coverage of layer {spec.layer!r} leaves no study cell known: none lies "
                     f"in it and {spec.bands_u[-1]:g} CRS units from its edge. Check it, or lower max_influence."
                 )
-        chosen, clustering = _choose(features, grid, spec, frozen)
+        chosen, clustering = _choose(features, grid, spec, frozen, workers)
         candidates, narrow = _candidates(chosen, grid, spec) if frozen is None else (list(frozen.variables), [])
         near = [_band(variable) for variable in candidates if variable.operationalization == PROXIMITY]
         dense = [_band(variable) for variable in candidates if variable.operationalization == DENSITY]
@@ -194,13 +194,13 @@ def _too_narrow(band_u: float, grid: StudyGrid, spec: FactorSpec) -> bool:
 
 
 def _choose(
-    features: Features, grid: StudyGrid, spec: FactorSpec, frozen: FrozenCuts | None
+    features: Features, grid: StudyGrid, spec: FactorSpec, frozen: FrozenCuts | None, workers: Workers
 ) -> tuple[str, Clustering | None]:
     if frozen is not None:
         return frozen.operationalization, None
     if spec.operationalization != "auto":
         return spec.operationalization, None
-    test = nearest_neighbor_test(features.x, features.y, grid)
+    test = nearest_neighbor_test(features.x, features.y, grid, workers)
     dense = test.clustered and test.mean_distance_u <= spec.bands_u[-1] and features.kind != "mixed"
     return (DENSITY if dense else PROXIMITY), test
 

@@ -25,7 +25,8 @@ def features_known(layer: Layer, spec: FactorSpec, known_at: date, *, assume_his
     Parameters
     ----------
     layer : Layer
-        Rows that a reversal took back after ``known_at`` count, as nobody knew of it then.
+        Rows that a reversal took back after ``known_at`` count, as nobody knew of it then; rows that are dated
+        ``known_at`` or later do not.
     spec : FactorSpec
     known_at : date
     assume_history : bool
@@ -40,7 +41,7 @@ def features_known(layer: Layer, spec: FactorSpec, known_at: date, *, assume_his
     ConfigError
         A category that the layer does not have.
     """
-    from rtm_pipeline.layers.vintage import as_known, in_lookback, rows_known
+    from rtm_pipeline.layers.vintage import as_known, assert_known, in_lookback, rows_known
 
     codes = _category_codes(layer, spec)
     if layer.withdrawn is not None:
@@ -48,7 +49,9 @@ def features_known(layer: Layer, spec: FactorSpec, known_at: date, *, assume_his
         rows = np.ones(len(layer), np.bool_)
     else:
         rows = rows_known(layer, known_at, assume_history=assume_history)
-    rows = rows & in_lookback(layer, known_at, spec.lookback)
+    # What is known but dated later (a licence from next month on) is not there yet.
+    rows = rows & in_lookback(layer, known_at, spec.lookback) & ~(layer.time >= np.datetime64(known_at, "s"))
+    assert_known(layer, rows, known_at, assume_history=assume_history)
     if codes is not None:
         rows &= np.isin(layer.category, codes)
     chosen = np.flatnonzero(rows)

@@ -210,7 +210,7 @@ def test_lookback_is_half_open():
         time=["2018-12-31T23:59:59", "2019-01-01", "2019-12-31T23:59:59", "2020-01-01", "NaT"],
     )  # fmt: skip
     assert features_used(layer, spec_of("proximity", lookback=Duration(1, "y"))) == 2
-    assert features_used(layer, spec_of("proximity")) == 5
+    assert features_used(layer, spec_of("proximity")) == 4  # what is dated later is not there yet
 
 
 def test_categories_are_chosen_by_name():
@@ -346,6 +346,22 @@ def test_nearest_neighbor_test_is_calibrated():
         nearest_neighbor_test(*rng.uniform(0, 6000, (2, 60)), replace(grid, perimeter_u=0.0)).z for _ in range(300)
     ]
     assert np.mean(plain) > 0.5
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nearest_neighbor_distance_against_a_tree(threads):
+    from scipy.spatial import cKDTree
+
+    from rtm_pipeline.factors.clustering import nearest_neighbor_test
+    from rtm_pipeline.factors.lattice import Workers
+
+    grid = study_grid(box(0, 0, 5000, 5000), crs=CRS, cell_size_u=100.0)
+    rng = np.random.default_rng(6)
+    piles = np.repeat(rng.uniform(0, 4999, (30, 2)), rng.integers(1, 9, 30), axis=0)
+    xy = np.vstack([rng.uniform(0, 4999, (200, 2)), rng.normal(2500, 20, (100, 2)), piles])
+    with Workers(threads) as workers:
+        found = nearest_neighbor_test(xy[:, 0], xy[:, 1], grid, workers).mean_distance_u
+    assert found == pytest.approx(cKDTree(xy).query(xy, k=2)[0][:, 1].mean(), rel=1e-12)
 
 
 def test_nearest_neighbor_distance_by_hand():
