@@ -198,6 +198,8 @@ def table(results: list[dict[str, Any]]) -> str:
     lines.append("simulated  models  false selections a model  coverage given selection  unconditional       fitted as")
     for family in ("poisson", "nb1", "nb2", "all"):
         chosen = [result for result in results if family in (result["simulated"], "all")]
+        if not chosen:
+            continue
         fitted = {name: sum(r["fitted"] == name for r in chosen) for name in ("poisson", "nb1", "nb2")}
         items = [item for result in chosen for item in result["found"]]
         given, unconditional = (share([i[key] for i in items]) for key in ("covered", "covered_unconditional"))
