@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["BACKTEST", "BACKTEST_ASSUMED", "NIGHTLY", "VINTAGES", "factor_step", "factor_steps", "vintages_of"]
 
 VINTAGES = "vintages"
+KEEP_DENSITY_CELLS = 300_000  # 6 bands of 10 factors at 4 bytes are 72 MB there
 NIGHTLY = "nightly"
 BACKTEST = "backtest"
 BACKTEST_ASSUMED = "backtest_assumed"
@@ -149,7 +150,15 @@ def factor_pair(
     fit = factors.at(seen, place.grid, spec, fit_at, assume_history=assume_history)
     if not fit.n_features:
         return FactorPair(None, None, f"no feature of it was known at {fit_at}", assumed=False)
-    apply = factors.at(seen, place.grid, spec, apply_at, frozen=fit.cuts, assume_history=assume_history)
+    apply = factors.at(
+        seen,
+        place.grid,
+        spec,
+        apply_at,
+        frozen=fit.cuts,
+        assume_history=assume_history,
+        keep_density="all" if place.grid.n_cells <= KEEP_DENSITY_CELLS else (),
+    )
     return FactorPair(fit, apply, None, assumed=seen.history == "assumed")
 
 

@@ -76,17 +76,24 @@ def _snapshot(name: str) -> Step:
     )
 
 
-def source_rows(city: City, name: str, data_dir: Path) -> SourceRead:
-    """Read the declared columns of a source."""
+def source_rows(city: City, name: str, data_dir: Path, state_dir: Path | None = None) -> SourceRead:
+    """Read the declared columns of a source; ``state_dir`` lets a portal be asked for changes only."""
     from rtm_pipeline.sources.read import read_source
 
-    return read_source(city.sources[name], city.columns[name], data_dir=data_dir, geometry=name in city.native_geometry)
+    return read_source(
+        city.sources[name],
+        city.columns[name],
+        data_dir=data_dir,
+        geometry=name in city.native_geometry,
+        state_dir=state_dir,
+    )
 
 
 def take_snapshot(context: StepContext, name: str) -> StepResult:
     """Read a source once and store it."""
     city = context.city
-    read = source_rows(city, name, context.data_dir)
+    state_dir = context.output / "snapshots" / city.name / name / "pull"
+    read = source_rows(city, name, context.data_dir, state_dir)
     store = SnapshotStore(context.output / "snapshots")
     snapshot = store.put(city.name, name, read, fetched_at=datetime.now(UTC))
     return StepResult(

@@ -56,10 +56,19 @@ def draw_picture(
     from matplotlib.patches import Patch
 
     spec = grid.spec
-    width, height = spec.east_u - spec.west_u, spec.north_u - spec.south_u
-    figure = Figure(figsize=(8.0, min(12.0, max(6.0, 8.0 * height / width) + 1.6)), dpi=150, facecolor="white")
+    # Excluded parts (water) have no cells, but the boundary runs around them.
+    west, south, east, north = area.bounds
+    west, south, east, north = (
+        min(west, spec.west_u),
+        min(south, spec.south_u),
+        max(east, spec.east_u),
+        max(north, spec.north_u),
+    )
+    width, height = east - west, north - south
+    tall = min(12.0, max(5.5, 7.4 * height / width) + 2.0)
+    figure = Figure(figsize=(8.0, tall), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.04, 0.06, 0.92, 0.82))
+    axes = figure.add_axes((0.04, 0.6 / tall, 0.92, 1.0 - 2.0 / tall))
     raster = to_raster(grid, classes.astype(np.float64), fill=np.nan)
     masked = np.ma.masked_invalid(raster)
     axes.imshow(
@@ -71,20 +80,29 @@ def draw_picture(
         interpolation="nearest",
     )
     _outline(axes, area)
-    axes.set_xlim(spec.west_u - 0.02 * width, spec.east_u + 0.02 * width)
-    axes.set_ylim(spec.south_u - 0.04 * height, spec.north_u + 0.02 * height)
+    axes.set_xlim(west - 0.01 * width, east + 0.01 * width)
+    axes.set_ylim(south - 0.05 * height, north + 0.01 * height)
     axes.set_aspect("equal")
     axes.set_axis_off()
     handles = [
         Patch(facecolor=color, edgecolor="#777777", linewidth=0.4, label=label)
         for color, label in zip(colors, labels, strict=True)
     ]
-    axes.legend(handles=handles, loc="best", fontsize=8.5, frameon=True, framealpha=0.92, edgecolor="#cccccc")
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.04, 1.0 - 0.92 / tall),
+        ncols=len(handles),
+        fontsize=8.5,
+        frameon=False,
+        columnspacing=1.4,
+        handlelength=1.4,
+    )
     _scale_bar(axes, grid)
     _north_arrow(axes)
-    figure.text(0.05, 0.955, picture.title, fontsize=15, weight="bold", va="top", color="#111111")
-    figure.text(0.05, 0.918, picture.subtitle, fontsize=9.5, va="top", color="#444444")
-    figure.text(0.05, 0.02, picture.note, fontsize=7.5, color="#555555", wrap=True)
+    figure.text(0.05, 1.0 - 0.25 / tall, picture.title, fontsize=15, weight="bold", va="top", color="#111111")
+    figure.text(0.05, 1.0 - 0.62 / tall, picture.subtitle, fontsize=9.5, va="top", color="#444444")
+    figure.text(0.05, 0.15 / tall, picture.note, fontsize=7.5, color="#555555", wrap=True)
     figure.savefig(path, metadata={"Software": None})
 
 
