@@ -66,8 +66,8 @@ def block_folds(block_id: NDArray[np.integer], counts: NDArray[np.integer], k: i
     """Deal whole spatial blocks to folds so that the folds have about equal incidents.
 
     Blocks go from the one with most incidents to the one with fewest, each to the fold with the fewest incidents so
-    far, then the fewest cells. Neighbors stay together, so the held-out deviance is not flattered by autocorrelation
-    (Roberts et al. 2017).
+    far; blocks without incidents go to the fold with the fewest cells. Neighbors stay together, so the held-out
+    deviance is not flattered by autocorrelation (Roberts et al. 2017).
 
     Parameters
     ----------
@@ -104,12 +104,14 @@ def block_folds(block_id: NDArray[np.integer], counts: NDArray[np.integer], k: i
     cells = np.bincount(inverse, minlength=names.size)
     rng = np.random.default_rng(seed)
     fold_of_block = np.empty(names.size, np.uint8)
-    load = [(0, 0, int(tie), fold) for fold, tie in enumerate(rng.permutation(k))]
+    ties = rng.permutation(k)
+    held_incidents, held_cells = np.zeros(k, np.int64), np.zeros(k, np.int64)
     for block in np.lexsort((rng.random(names.size), -cells, -incidents)):
-        lightest = min(load)
-        fold = lightest[3]
+        first = held_incidents if incidents[block] else np.zeros(k, np.int64)
+        fold = np.lexsort((ties, held_cells, first))[0]
         fold_of_block[block] = fold
-        load[fold] = (lightest[0] + int(incidents[block]), lightest[1] + int(cells[block]), lightest[2], fold)
+        held_incidents[fold] += incidents[block]
+        held_cells[fold] += cells[block]
     return fold_of_block[inverse]
 
 

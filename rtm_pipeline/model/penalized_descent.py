@@ -5,6 +5,7 @@ Imports numba: import this module inside functions only.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,13 @@ from numba.core import types
 from rtm_pipeline.model.penalized_compile import kernel, operation
 
 __all__ = ["bracketed", "descend", "joint_counts", "mark_bits", "sample_positions"]
+
+PATIENCE = 12
+"""Sweeps of coordinate descent between direct solutions, at least."""
+
+RIDGE = 1e-9
+
+TRUST = 1e-4
 
 TILE = 256
 """Words of a column that are counted together, so that all columns' tiles stay in the second-level cache."""
@@ -128,10 +136,12 @@ def bracketed(counts: Any, weight: Any, steps: Any, changes: Any, H: Any) -> Non
                 for i in range(k):
                     u[i] += H[j, i] * s
                 curvature += s * changes[pair, j]
+        size = 0.0
         for j in range(k):
             along += steps[pair, j] * u[j]
-        if not (along > 0.0 and curvature > 0.0):
-            continue
+            size += steps[pair, j] * steps[pair, j] * H[j, j]
+        if not (along > TRUST * size and along > TRUST * curvature and curvature > TRUST * along):
+            continue  # lost in rounding: between columns that repeat each other
         for i in range(k):
             a = changes[pair, i] / curvature
             c = u[i] / along
@@ -140,17 +150,79 @@ def bracketed(counts: Any, weight: Any, steps: Any, changes: Any, H: Any) -> Non
 
 
 @kernel
+def _solve(M: Any, d: Any) -> None:
+    """Solve ``M x = d`` by Cholesky; M (lower triangle) and d are overwritten, d by x. M is positive definite."""
+    m = d.size
+    column = np.empty(m)
+    for j in range(m):
+        root = math.sqrt(M[j, j])
+        for i in range(j, m):
+            M[i, j] /= root
+            column[i] = M[i, j]
+        d[j] /= root
+        for i in range(j + 1, m):
+            c = column[i]
+            d[i] -= c * d[j]
+            for p in range(j + 1, i + 1):
+                M[i, p] -= c * column[p]
+    for i in range(m - 1, -1, -1):
+        d[i] /= M[i, i]
+        for p in range(i):
+            d[p] -= M[i, p] * d[i]
+
+
+@kernel
+def _jump(H: Any, v: Any, b: Any, free: Any, l1: float, l2: float) -> None:
+    """Go to the minimum over the coefficients that are not zero, or until the first of them reaches zero.
+
+    A little is added to the diagonal, so that columns that repeat each other can be solved for; the step still goes
+    downhill.
+    """
+    k = b.size
+    active = np.array([j for j in range(k) if free[j] and H[j, j] > 0.0 and (j == 0 or b[j] != 0.0)])
+    m = active.size
+    M = np.empty((m, m))
+    d = np.empty(m)
+    for i in range(m):
+        j = active[i]
+        for p in range(i + 1):
+            M[i, p] = H[j, active[p]]
+        M[i, i] = M[i, i] * (1.0 + RIDGE) + (l2 if j > 0 else 0.0)
+        d[i] = v[j]
+        if j > 0:
+            d[i] -= l2 * b[j] + (l1 if b[j] > 0.0 else -l1)
+    _solve(M, d)
+    length = 1.0
+    stop = -1
+    for i in range(m):
+        j = active[i]
+        if math.isnan(d[i]):
+            return
+        if j > 0 and (b[j] + length * d[i]) * b[j] <= 0.0:
+            length = -b[j] / d[i]
+            stop = i
+    for i in range(m):
+        j = active[i]
+        step = -b[j] if i == stop else length * d[i]
+        b[j] = 0.0 if i == stop else b[j] + step
+        for q in range(k):
+            v[q] -= H[j, q] * step
+
+
+@kernel
 def descend(
     H: Any, v: Any, b: Any, free: Any, l1: float, l2: float, low: bool, high: bool, tolerance: float, most: int
 ) -> int:
-    """Minimize ``d'Hd/2 - v'd + sum l1 |b + d| + l2/2 (b + d)^2`` by coordinate descent; b and v are changed in place.
+    """Minimize ``d'Hd/2 - v'd + sum l1 |b + d| + l2/2 (b + d)^2``; b and v are changed in place.
 
+    Coordinate descent finds which coefficients are not zero; where it is slow, direct solutions for those help it.
     Entry 0 is the intercept and not penalized. `low`, `high`: whether negative and positive values are allowed.
     Returns the number of sweeps.
     """
     k = b.size
     whole = True
-    for sweep in range(most):
+    due = PATIENCE
+    for sweep in range(1, most + 1):
         largest = 0.0
         for j in range(k):
             h = H[j, j]
@@ -173,8 +245,12 @@ def descend(
                 largest = max(largest, h * abs(d))
         if largest < tolerance:
             if whole:
-                return sweep + 1
+                return sweep
             whole = True
         else:
             whole = False
+            if sweep >= due:
+                _jump(H, v, b, free, l1, l2)
+                nonzero = np.count_nonzero(b)
+                due = sweep + max(PATIENCE, nonzero * nonzero // (6 * k))  # as long as a direct solution takes
     return most

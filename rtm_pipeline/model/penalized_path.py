@@ -107,10 +107,10 @@ def walk(
     -------
     Path
     """
-    states = [null_state(problem, batch, keep_mean=first == 0) for first, batch in enumerate(batches)]
-    curvature = Curvature(problem.runs)
-    curvature.draw(problem.mean, np.zeros(0, np.intp))
-    solver = Solver(problem, curvature, tolerance)
+    shared = Curvature(problem.runs)
+    states = [null_state(problem, batch, shared) for batch in batches]
+    solver = Solver(problem, shared, tolerance)
+    solver.redraw(states[0], 0, shared)
     null = deviances.fitted(states[0])
     wanted = penalties
     if wanted is None:
@@ -123,7 +123,7 @@ def walk(
     for size in wanted:
         now = Penalty(float(size), penalty.alpha, penalty.low, penalty.high)
         for state in states:
-            solver.settle(state, now)
+            solver.settle(state, now, leads=state is states[0])
         explained = 1.0 - deviances.fitted(states[0]) / null if null > 0 else 0.0
         worst = max(float(state.violation[: state.batch.lanes].max()) for state in states)
         points.append(Point(now.penalty, states[0].b[:, 0].copy(), deviances.held_out(states), explained, worst))

@@ -114,7 +114,7 @@ class Problem:
         self.counts = design.counts.astype(np.float64)
         self.exposure = design.exposure / mean_exposure
         self.intercept_shift = -float(np.log(mean_exposure))
-        self.mean = np.zeros(design.n_cells)
+        self.mean: NDArray[np.float64] = np.zeros(design.n_cells)
         chunks = min(MOST_CHUNKS, self.runs.n_strips, CHUNK_BYTES // (self.runs.n_states * LANES * 8))
         self._cuts = np.linspace(0, self.runs.n_strips, max(1, chunks) + 1).astype(np.int64)
         self._sums = _rows(max(1, chunks), self.runs.n_states)
@@ -158,7 +158,7 @@ class Problem:
         """Weighted exposure of each lane, shape (8,)."""
         return self._weighted(self.exposure, batch.inside)[0]
 
-    def evaluate(self, batch: Batch, b: NDArray[np.float64], keep_mean: bool = False) -> Evaluation:
+    def evaluate(self, batch: Batch, b: NDArray[np.float64], mean_of: int | None = None) -> Evaluation:
         """Exact log-likelihood, held-out log-likelihood and gradient.
 
         Parameters
@@ -166,11 +166,10 @@ class Problem:
         batch : Batch
         b : ndarray of float64, shape (K + 1, 8)
             Coefficients of each lane, the intercept first.
-        keep_mean : bool
-            Leave the weighted means of lane 0 in `mean`.
+        mean_of : int, optional
+            Leave the weighted means of this lane in `mean`.
         """
-        mean = self.mean if keep_mean else self.mean[:0]
-        sums, inside, outside = self._sweep(b, self.exposure, batch.inside, batch.outside, mean)
+        sums, inside, outside = self._sweep(b, self.exposure, batch.inside, batch.outside, mean_of)
         gradient = np.vstack([batch.incidents - inside, batch.column_incidents - sums]) / batch.size
         loglik = b[0] * batch.incidents + (b[1:] * batch.column_incidents).sum(axis=0) - inside
         held = b[0] * batch.outside_incidents + (b[1:] * batch.outside_column_incidents).sum(axis=0) - outside
@@ -185,7 +184,7 @@ class Problem:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums of `values` over all cells and over the ones of each column."""
         b = np.zeros((self.runs.n_columns + 1, LANES))
-        sums, total, _ = self._sweep(b, values, weights, _rows(weights.shape[0]), self.mean[:0])
+        sums, total, _ = self._sweep(b, values, weights, _rows(weights.shape[0]))
         return total, sums
 
     def _sweep(
@@ -194,7 +193,7 @@ class Problem:
         values: NDArray[np.float64],
         inside: NDArray[np.float64],
         outside: NDArray[np.float64],
-        mean: NDArray[np.float64],
+        mean_of: int | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums of ``values * exp(b0 + x b)`` over the ones of each column, over all cells, and held out."""
         from rtm_pipeline.model.penalized_sweeps import column_sums, sweep, sweep_logs
@@ -203,12 +202,13 @@ class Problem:
         layers, steps, safe = self._states(b)
         loop: Callable[..., None] = sweep if safe else sweep_logs
         parts, totals = self._sums, _rows(chunks, 2)
+        mean = (0, self.mean[:0]) if mean_of is None else (mean_of, self.mean)
         cells = (values, self.group, inside, outside)
 
         def task(chunk: int) -> None:
             parts[chunk] = 0.0
             strips = int(self._cuts[chunk]), int(self._cuts[chunk + 1])
-            loop(STRIP, runs.arrays, layers, *steps, *cells, *strips, parts[chunk], totals[chunk], mean)
+            loop(STRIP, runs.arrays, layers, *steps, *cells, *strips, parts[chunk], totals[chunk], *mean)
 
         self.each(task, range(chunks))
         sums, total = _rows(runs.n_states), np.zeros((2, LANES))

@@ -20,13 +20,16 @@ __all__ = ["Penalty", "Solver", "State", "null_state", "start_state"]
 
 MOST_PASSES = 300
 PAIRS = 6
+LEAST_DAMPING = 0.1
 SWEEPS = 5000
 INEXACT = 0.001
 """How exactly the quadratic model is solved, relative to the violation that it starts from."""
 STRONG = 0.9
 """Columns whose gradient exceeds this share of the threshold enter the work with those that must."""
 SLOW = 3
-"""Passes at one penalty after which the Hessian is sampled anew."""
+"""Passes at one penalty after which Hessians are sampled anew, and again after as many."""
+OWN = 6
+"""Passes at one penalty after which a lane gets a Hessian of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,9 @@ class State:
     at : Evaluation
         Exact values at `b`.
     damping : ndarray of float64, shape (8,)
-        What the Hessian is multiplied with: more than 1 after steps that went too far.
+        By how much the diagonal of the Hessian is raised, relatively: after steps that went too far.
+    curvatures : list of Curvature, length 8
+        Approximate Hessian of each lane: shared by all, until a lane needs its own.
     steps, changes : list of ndarray of float64, shape (pairs, K + 1)
         For each lane the latest steps and by how much the negative gradient changed along them.
     violation : ndarray of float64, shape (8,)
@@ -89,27 +94,28 @@ class State:
     b: NDArray[np.float64]
     at: Evaluation
     damping: NDArray[np.float64]
+    curvatures: list[Curvature]
     steps: list[NDArray[np.float64]]
     changes: list[NDArray[np.float64]]
     violation: NDArray[np.float64]
 
 
-def null_state(problem: Problem, batch: Batch, keep_mean: bool = False) -> State:
+def null_state(problem: Problem, batch: Batch, shared: Curvature) -> State:
     """Exact fit of the intercepts alone; every lane must have incidents and exposure."""
     b = np.zeros((problem.runs.n_columns + 1, LANES))
     exposure = problem.exposure_sums(batch)
     b[0, batch.used] = np.log(batch.incidents[batch.used] / exposure[batch.used])
-    return start_state(problem, batch, b, keep_mean)
+    return start_state(problem, batch, b, shared)
 
 
-def start_state(problem: Problem, batch: Batch, b: NDArray[np.float64], keep_mean: bool = False) -> State:
+def start_state(problem: Problem, batch: Batch, b: NDArray[np.float64], shared: Curvature) -> State:
     """Lanes at given coefficients; columns that do not vary in a lane are left out of it."""
     b = b.copy()
     b[1:][~batch.varies] = 0.0
     b[:, ~batch.used] = 0.0
     none = np.zeros((0, b.shape[0]))
-    at = problem.evaluate(batch, b, keep_mean)
-    return State(batch, b, at, np.ones(LANES), [none] * LANES, [none] * LANES, np.zeros(LANES))
+    at = problem.evaluate(batch, b)
+    return State(batch, b, at, np.zeros(LANES), [shared] * LANES, [none] * LANES, [none] * LANES, np.zeros(LANES))
 
 
 class Solver:
@@ -118,26 +124,34 @@ class Solver:
     Parameters
     ----------
     problem : Problem
-    curvature : Curvature
-        Drawn already.
+    shared : Curvature
+        Approximate Hessian of all lanes that have none of their own; see `redraw`.
     tolerance : float
         Largest violation of the optimality conditions, relative to ``penalty * alpha``.
     """
 
-    def __init__(self, problem: Problem, curvature: Curvature, tolerance: float) -> None:
+    def __init__(self, problem: Problem, shared: Curvature, tolerance: float) -> None:
         self.problem = problem
-        self.curvature = curvature
+        self.shared = shared
         self.tolerance = tolerance
 
-    def settle(self, state: State, penalty: Penalty, slow: int = SLOW) -> None:
+    def redraw(self, state: State, lane: int, curvature: Curvature, more: NDArray[np.bool_] | None = None) -> None:
+        """Sample a Hessian at the means of a lane, for the columns with coefficients other than zero, and `more`."""
+        self.problem.evaluate(state.batch, state.b, mean_of=lane)
+        needed = (state.b != 0).any(axis=1)
+        curvature.draw(self.problem.mean, np.flatnonzero(needed if more is None else needed | more))
+
+    def settle(self, state: State, penalty: Penalty, leads: bool = False, own: int = OWN) -> None:
         """Take steps until every lane satisfies the optimality conditions; `state` is changed in place.
 
         Parameters
         ----------
         state : State
         penalty : Penalty
-        slow : int
-            Passes after which the Hessian is sampled anew, from the means of lane 0.
+        leads : bool
+            Whether the shared Hessian may be sampled anew at the means of lane 0.
+        own : int
+            Passes after which lanes get Hessians of their own.
 
         Raises
         ------
@@ -152,9 +166,9 @@ class Solver:
             if not unsettled.any():
                 state.violation = worst
                 return
-            if passes and passes % slow == 0:
-                self._redraw(state, penalty, violation)
-            self._admit(state, penalty, violation[:, unsettled].max(axis=1))
+            if passes and passes % SLOW == 0:
+                self._renew(state, penalty, violation, unsettled, leads and passes == SLOW, passes >= own)
+            self._admit(state, penalty, violation, unsettled)
             self._accept(state, penalty, self._propose(state, penalty, unsettled, worst))
         raise ModelError(
             f"The penalized fit did not converge at penalty {penalty.penalty:.6g}: after {MOST_PASSES} steps the "
@@ -168,23 +182,42 @@ class Solver:
         violation[1:][~state.batch.varies] = 0.0
         return violation
 
-    def _admit(self, state: State, penalty: Penalty, violation: NDArray[np.float64]) -> None:
+    def _admit(
+        self, state: State, penalty: Penalty, violation: NDArray[np.float64], unsettled: NDArray[np.bool_]
+    ) -> None:
         """Bring the columns into work that must move, and with them those that soon may."""
-        known = np.zeros(violation.size, np.bool_)
-        known[self.curvature.columns] = True
-        must: NDArray[np.bool_] = ((violation > 0) | (state.b != 0).any(axis=1)) & ~known
-        if must.any():
-            self.curvature.add(np.flatnonzero((must | self._near(state, penalty)) & ~known))
+        must = (violation[:, unsettled] > 0).any(axis=1) | (state.b != 0).any(axis=1)
+        for curvature in {id(c): c for c, needed in zip(state.curvatures, unsettled, strict=True) if needed}.values():
+            known = np.zeros(must.size, np.bool_)
+            known[curvature.columns] = True
+            if (must & ~known).any():
+                curvature.add(np.flatnonzero((must | self._near(state, penalty)) & ~known))
 
     def _near(self, state: State, penalty: Penalty) -> NDArray[np.bool_]:
         near: NDArray[np.bool_] = penalty.pull(state.at.gradient) > STRONG * penalty.l1
         near[1:] &= state.batch.varies
         return np.asarray(near[:, : state.batch.lanes].any(axis=1))
 
-    def _redraw(self, state: State, penalty: Penalty, violation: NDArray[np.float64]) -> None:
-        self.problem.evaluate(state.batch, state.b, keep_mean=True)
-        needed = (state.b != 0).any(axis=1) | (violation > 0).any(axis=1) | self._near(state, penalty)
-        self.curvature.draw(self.problem.mean, np.flatnonzero(needed))
+    def _renew(
+        self,
+        state: State,
+        penalty: Penalty,
+        violation: NDArray[np.float64],
+        unsettled: NDArray[np.bool_],
+        share: bool,
+        own: bool,
+    ) -> None:
+        """Sample Hessians anew: the shared one where that is allowed and due, else those of the slow lanes.
+
+        Where lanes differ much, as in small tables with more columns than cells, each gets its own.
+        """
+        more = (violation > 0).any(axis=1) | self._near(state, penalty)
+        if share:
+            self.redraw(state, 0, self.shared, more)
+        for lane in np.flatnonzero(unsettled):
+            if state.curvatures[lane] is not self.shared or own:
+                state.curvatures[lane] = Curvature(self.problem.runs)
+                self.redraw(state, int(lane), state.curvatures[lane], more)
 
     def _propose(
         self, state: State, penalty: Penalty, unsettled: NDArray[np.bool_], worst: NDArray[np.float64]
@@ -192,15 +225,16 @@ class Solver:
         """Minimize the quadratic models of the lanes that are not settled."""
         from rtm_pipeline.model.penalized_descent import descend
 
-        batch, columns = state.batch, self.curvature.columns
+        batch = state.batch
         proposal = state.b.copy()
 
         def task(lane: int) -> None:
-            gradient = state.at.gradient[:, lane]
+            curvature, gradient = state.curvatures[lane], state.at.gradient[:, lane]
+            columns = curvature.columns
             incidents = np.concatenate([batch.incidents[lane : lane + 1], batch.column_incidents[:, lane]])
             diagonal = np.maximum(incidents / batch.size[lane] - gradient, 1e-300)
-            H = self.curvature.hessian(diagonal, state.steps[lane], state.changes[lane])
-            H *= state.damping[lane]
+            H = curvature.hessian(diagonal, state.steps[lane], state.changes[lane])
+            H[np.diag_indices_from(H)] *= 1.0 + state.damping[lane]
             free = np.concatenate([[True], batch.varies[:, lane]])[columns]
             b = state.b[columns, lane]
             signs = (penalty.low, penalty.high)
@@ -222,7 +256,8 @@ class Solver:
         moved = (proposal != state.b).any(axis=0)
         for lane in np.flatnonzero(moved[: state.batch.lanes]):
             self._remember(state, proposal[:, lane] - state.b[:, lane], new.gradient[:, lane], int(lane))
-        damping = np.where(better, np.maximum(1.0, state.damping / 4), state.damping * 4)
+        eased = np.where(state.damping > LEAST_DAMPING, state.damping / 4, 0.0)
+        damping = np.where(better, eased, np.maximum(4 * state.damping, LEAST_DAMPING))
         state.damping = np.where(moved, damping, state.damping)
         state.b = np.where(better, proposal, state.b)
         state.at = Evaluation(

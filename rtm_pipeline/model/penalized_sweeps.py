@@ -155,6 +155,7 @@ def sweep(
     last: int,
     G: Any,
     totals: Any,
+    lane: int,
     mean: Any,
 ) -> None:
     """One exact pass over the strips ``first .. last - 1`` for eight lanes.
@@ -166,7 +167,7 @@ def sweep(
     runs : (pointers, starts, states, state_offset). layers : those that have coefficients other than zero. up, down,
     base : exp of what states add, its inverse, and the exp of the intercepts. values : (n,) factor of each cell.
     G : (n_states, 8) gets the weighted sums. totals : (2, 8) gets the weighted sums over all cells, with `inside` and
-    with `outside`. mean : (n,) or (0,) gets the weighted means of lane 0.
+    with `outside`. mean : (n,) or (0,) gets the weighted means of `lane`.
     """
     pointers, starts, states, state_offset = runs
     D = np.empty((strip_size + 1, LANES))
@@ -197,7 +198,7 @@ def sweep(
             _add_product(total, 0, current, 0, inside, g, values[cell])
             _add_product(totals, 1, current, 0, outside, g, values[cell])
             if mean.size:
-                mean[cell] = current[0, 0] * values[cell] * inside[g, 0]
+                mean[cell] = current[0, lane] * values[cell] * inside[g, lane]
         _copy(D, n, total, 0)
         _add(totals, 0, total, 0)
         _collect(pointers, starts, states, state_offset, strip, n, D, G)
@@ -218,6 +219,7 @@ def sweep_logs(
     last: int,
     G: Any,
     totals: Any,
+    lane: int,
     mean: Any,
 ) -> None:
     """The same pass with running sums of logarithms, one exponential a cell and lane.
@@ -254,7 +256,7 @@ def sweep_logs(
             _add_product(total, 0, value, 0, inside, g, values[cell])
             _add_product(totals, 1, value, 0, outside, g, values[cell])
             if mean.size:
-                mean[cell] = value[0, 0] * values[cell] * inside[g, 0]
+                mean[cell] = value[0, lane] * values[cell] * inside[g, lane]
         _copy(D, n, total, 0)
         _add(totals, 0, total, 0)
         _collect(pointers, starts, states, state_offset, strip, n, D, G)

@@ -26,8 +26,9 @@ from rtm_pipeline.model.spec import ModelSpec
 
 __all__ = ["Replicates", "screen_at"]
 
-SLOW = 8
-"""Passes after which the shared Hessian is replaced by one of the batch's own."""
+OWN = 15
+"""Passes after which a replicate gets a Hessian of its own: replicates differ more than folds do, but there are many
+of them, and a Hessian costs as much as two passes for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +127,23 @@ def _full_fit(
 ) -> tuple[Solver, State]:
     """Fit of all cells, and a solver with a Hessian sampled there."""
     batch = problem.batch(np.ones((n_groups, 1)))
-    curvature = Curvature(problem.runs)
-    solver = Solver(problem, curvature, tolerance)
+    shared = Curvature(problem.runs)
+    solver = Solver(problem, shared, tolerance)
     if warm is None:
-        state = null_state(problem, batch, keep_mean=True)
-        curvature.draw(problem.mean, np.zeros(0, np.intp))
+        state = null_state(problem, batch, shared)
+        solver.redraw(state, 0, shared)
         largest = largest_penalty(state, wanted)
         halvings = int(np.ceil(np.log2(max(largest / wanted.penalty, 1.0))))
-        for step in range(halvings, -1, -1):
-            solver.settle(state, Penalty(wanted.penalty * 2.0**step, wanted.alpha, wanted.low, wanted.high))
     else:
         b = np.zeros((problem.runs.n_columns + 1, LANES))
         b[0, 0] = warm.intercept - problem.intercept_shift
         b[1:, 0] = warm.coefficients
-        state = start_state(problem, batch, b, keep_mean=True)
-        curvature.draw(problem.mean, np.flatnonzero(state.b[:, 0]))
-        solver.settle(state, wanted)
-    problem.evaluate(batch, state.b, keep_mean=True)
-    curvature.draw(problem.mean, np.flatnonzero(state.b[:, 0]))
+        state = start_state(problem, batch, b, shared)
+        solver.redraw(state, 0, shared)
+        halvings = 0
+    for step in range(halvings, -1, -1):
+        solver.settle(state, Penalty(wanted.penalty * 2.0**step, wanted.alpha, wanted.low, wanted.high), leads=True)
+    solver.redraw(state, 0, shared)
     return solver, state
 
 
@@ -158,6 +158,6 @@ def _replicates(
     """Fit up to eight replicates, from the fit of all cells."""
     batch = problem.batch(weights.T.astype(np.float64))
     check_incidents([batch], "Replicate {0} of the batch that begins with replicate " + str(first))
-    state = start_state(problem, batch, np.repeat(start[:, None], LANES, axis=1))
-    solver.settle(state, wanted, slow=SLOW)
+    state = start_state(problem, batch, np.repeat(start[:, None], LANES, axis=1), solver.shared)
+    solver.settle(state, wanted, own=OWN)
     return state
