@@ -7,6 +7,7 @@ Everything is inside main(), and the project is cleared before the end: QGIS cra
 
 import json
 import sys
+from pathlib import Path
 
 from qgis.core import (
     Qgis,
@@ -116,8 +117,7 @@ def about_project(path):
 
 
 def main():
-    with open(sys.argv[1]) as file:
-        request = json.load(file)
+    request = json.loads(Path(sys.argv[1]).read_text())
     application = QgsApplication([], False)
     application.initQgis()
     answer = {

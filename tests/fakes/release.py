@@ -365,7 +365,7 @@ def _tables(
     names: Names,
     rng: np.random.Generator,
 ) -> dict[str, pa.Table]:
-    area_rows = pa.concat_tables([_area_table(level, grid, forecast, rrs, areas) for level in areas])
+    area_rows = pa.concat_tables([_area_table(level, grid, forecast, rrs, areas, names) for level in areas])
     return {
         "priority_lots": _site_table("priority_lots", 60, grid, forecast, names, rng, "L"),
         "priority_buildings": _site_table("priority_buildings", 12, grid, forecast, names, rng, "B"),
@@ -399,7 +399,7 @@ def _site_table(
         "prevented_high": forecast.expected[at] * 0.2,
         "cost_usd": np.where(np.arange(n) % 5 == 4, np.nan, 1600.0),
         "cost_basis": ["sourced"] * n,
-        "why": ["vacant lots x1.8, past incidents here x1.3"] * n,
+        "why": [f"{names.lots} x1.8, past incidents here x1.3"] * n,
         "status": [names.status] * n,
         "owner_type": ["land_bank"] * n,
         "neighborhood": ["Riverside", "O'Fallon Place", "Peña Heights", names.neighborhood] * (n // 4),
@@ -420,7 +420,12 @@ def _site_table(
 
 
 def _area_table(
-    level: str, grid: StudyGrid, forecast: Forecast, rrs: NDArray[np.float64], areas: Mapping[str, AreaPolygons]
+    level: str,
+    grid: StudyGrid,
+    forecast: Forecast,
+    rrs: NDArray[np.float64],
+    areas: Mapping[str, AreaPolygons],
+    names: Names,
 ) -> pa.Table:
     polygons = areas[level]
     of_cell = np.full(grid.n_cells, -1)
@@ -451,7 +456,7 @@ def _area_table(
             "lots": [3, 14, 20, 8, 2][:n],
             "buildings": [6, 7, 4, 9, 0][:n],
             "open_311": [40, 55, 61, 23, 1][:n],
-            "top_factors": ["vacant lots x1.8, past incidents here x1.3"] * n,
+            "top_factors": [f"{names.lots} x1.8, past incidents here x1.3"] * n,
             "recommended_work": ["funded: 3 greening, 1 repair"] * n,
         },
     )
