@@ -13,7 +13,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = [
-    *("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--quiet"),
+    *(
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--no-header",
+        "--quiet",
+        "--no-strip-extras",
+    ),
     *("--constraint", "locks/constraints.txt"),
 ]
 BUILD = "hatchling\neditables\n"
