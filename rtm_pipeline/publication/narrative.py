@@ -35,6 +35,8 @@ class TermFacts:
     influence_m : float or None
     where : str
         Of which places it speaks: ``within 500 ft (152 m) of liquor outlets``.
+    holds : str
+        The same with its verb: ``lies within 500 ft (152 m) of liquor outlets``.
     coefficient, rrv : float
     low, high : float or None
         Interval of the RRV given the selection.
@@ -55,6 +57,7 @@ class TermFacts:
     influence: str
     influence_m: float | None
     where: str
+    holds: str
     coefficient: float
     rrv: float
     low: float | None
@@ -67,16 +70,13 @@ class TermFacts:
 
     def sentence(self, outcome: str, level: float) -> str:
         """What the term says, with its interval and how often it was chosen."""
-        if self.rrv >= 1:
-            compared = f"had {times(self.rrv)} times the {outcome} of places that are not"
-        else:
-            compared = f"had {times(self.rrv)} times (so less of) the {outcome} of places that are not"
-        text = f"Places {self.where} {compared}, all other factors of the model being equal"
+        text = f"Places {self.where} had {times(self.rrv)} times the {outcome} of other places"
         if self.low is not None and self.high is not None:
             text += f" ({percent(level)} interval {times(self.low)} to {times(self.high)})"
-        text += f". They make up {percent(self.share)} of the city."
+        text += "." if self.rrv >= 1 else ", so less of it."
+        text += f" They make up {percent(self.share)} of the city."
         if self.frequency is not None:
-            text += f" The term was chosen in {percent(self.frequency)} of repeated selections."
+            text += f" Chosen in {percent(self.frequency)} of repeated selections."
         return text
 
 
@@ -141,7 +141,7 @@ def area_reasons(
         share = np.divide(hits, cells, out=np.zeros(n_areas), where=cells > 0)
         lift = term.coefficient * (share - city)
         for area in np.flatnonzero((lift > WORTH_SAYING) & (cells > 0)).tolist():
-            text = f"{percent(share[area])} of it lies {term.where} (city: {percent(city)})"
+            text = f"{percent(share[area])} of it {term.holds} (city: {percent(city)})"
             reasons[area].append((float(lift[area]), AreaReason(text, term.variable, float(share[area]), city)))
     return [
         tuple(reason for _, reason in sorted(mine, key=lambda pair: (-pair[0], pair[1].variable))[:top])
@@ -155,6 +155,7 @@ def _facts(content: ReleaseContent, term: Term) -> TermFacts:
     influence = length_words(variable.spatial_influence_m, variable.spatial_influence_u, content.grid.spec.unit_m)
     factor = content.factors.get(variable.factor)
     names = [] if factor is None else [item.name for item in factor.variables]
+    verb, where = _where(label, variable.operationalization, influence)
     share = float(factor.shares()[names.index(variable.name)]) if factor and variable.name in names else float("nan")
     return TermFacts(
         variable=variable.name,
@@ -163,7 +164,8 @@ def _facts(content: ReleaseContent, term: Term) -> TermFacts:
         operationalization={PROXIMITY: "nearness", DENSITY: "density"}.get(variable.operationalization or "", "yes/no"),
         influence=influence,
         influence_m=variable.spatial_influence_m,
-        where=_where(label, variable.operationalization, influence),
+        where=where,
+        holds=f"{verb} {where.removeprefix('with ')}",
         coefficient=term.coefficient,
         rrv=term.rrv,
         low=term.rrv_low,
@@ -176,12 +178,13 @@ def _facts(content: ReleaseContent, term: Term) -> TermFacts:
     )
 
 
-def _where(label: str, operationalization: str | None, influence: str) -> str:
+def _where(label: str, operationalization: str | None, influence: str) -> tuple[str, str]:
+    """Which places, and the verb that goes with it."""
     if operationalization == PROXIMITY:
-        return f"within {influence} of {label}"
+        return "lies", f"within {influence} of {label}"
     if operationalization == DENSITY:
-        return f"with a high density of {label} within {influence}"
-    return f"with {label}"
+        return "has", f"with a high density of {label} within {influence}"
+    return "has", f"with {label}"
 
 
 def _assumed(content: ReleaseContent, name: str) -> str | None:

@@ -6,6 +6,7 @@ markup. Numbers are said in the same words as in the tables of the report, becau
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +21,13 @@ from rtm_pipeline.publication.markup import plain
 from rtm_pipeline.publication.raster_styles import RasterClass
 from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_places import PlaceFacts, Places
-from rtm_pipeline.publication.report_words import HIDDEN, NONE, amount, area_words, count, percent
+from rtm_pipeline.publication.report_words import HIDDEN, amount, area_words, count, percent
 from rtm_pipeline.publication.surfaces import surfaces_of
 from rtm_pipeline.publication.webmap_cells import cell_values
-from rtm_pipeline.publication.webmap_overlay import Frame, encode_png, overlay_frame, warp_classes
+from rtm_pipeline.publication.webmap_overlay import RADIUS_M, CellPicture, Frame, cell_picture, encode_png
 from rtm_pipeline.publication.webmap_sites import site_points
 
-__all__ = ["MapData", "Overlay", "map_data", "place_rows"]
+__all__ = ["PICTURE_WIDTH", "MapData", "Overlay", "map_data", "place_rows", "svg_path"]
 
 SHOWN = {
     RISK_TERRAIN: "Risk terrain",
@@ -38,10 +39,12 @@ SHOWN = {
 """Surfaces of the map, in this order, as they are named there."""
 AREAS = "areas"
 TERM_COLOR = "#9c2160"
+PICTURE_WIDTH = 1000.0
+"""Width of still pictures, in their own units."""
 _MOST_LINES = 4000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
     """One surface of the map.
 
@@ -56,6 +59,8 @@ class Overlay:
         The highest class first.
     area_colors : tuple of str
         For the surface that colors polygons.
+    picture : ndarray of uint8, optional
+        Classes on the frame's pixels, 1 the lowest in the legend, 0 outside.
     """
 
     id: str
@@ -65,6 +70,7 @@ class Overlay:
     image: str | None
     legend: tuple[tuple[str, str], ...]
     area_colors: tuple[str, ...] = ()
+    picture: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +85,8 @@ class MapData:
         Study area, degrees.
     polygons : ndarray of object, shape (a,)
         Neighborhoods, degrees, simplified together so that shared borders stay shared.
+    area_path, paths : str, tuple of str
+        The same as SVG paths in a picture of the frame that is `PICTURE_WIDTH` wide.
     plain : dict
         What the page's script reads.
     """
@@ -87,14 +95,25 @@ class MapData:
     overlays: tuple[Overlay, ...]
     area: Any
     polygons: NDArray[np.object_]
+    area_path: str
+    paths: tuple[str, ...]
     plain: dict[str, Any]
 
 
-def map_data(content: ReleaseContent, facts: Facts) -> MapData:
-    """Everything that the map of one edition shows."""
-    frame = overlay_frame(content.grid.spec)
+def map_data(content: ReleaseContent, facts: Facts, picture: CellPicture | None = None) -> MapData:
+    """Everything that the map of one edition shows.
+
+    Parameters
+    ----------
+    content : ReleaseContent
+    facts : Facts
+    picture : CellPicture, optional
+        Of the content's grid, where it is there already.
+    """
+    picture = cell_picture(content.grid) if picture is None else picture
+    frame = picture.frame
     area, polygons = _outlines(content, facts.places)
-    overlays = tuple(_overlays(content, facts, frame))
+    overlays = tuple(_overlays(content, facts, picture))
     places = facts.places.places if facts.places is not None else ()
     block = {
         "frame": frame.corners_lonlat,
@@ -119,7 +138,8 @@ def map_data(content: ReleaseContent, facts: Facts) -> MapData:
         "sites": None if facts.public else site_points(content, facts),
         "cells": None if not overlays else cell_values(content, facts, frame),
     }
-    return MapData(frame, overlays, area, polygons, block)
+    paths = tuple(svg_path(polygon, frame) for polygon in polygons)
+    return MapData(frame, overlays, area, polygons, svg_path(area, frame), paths, block)
 
 
 def place_rows(place: PlaceFacts, facts: Facts) -> list[tuple[str, str]]:
@@ -153,17 +173,16 @@ def _number(value: float | None, hidden: bool) -> str:
 
 
 def _place(place: PlaceFacts, facts: Facts) -> dict[str, Any]:
-    folder = "neighborhoods" if facts.public else "../public/neighborhoods"
     return {
         "id": place.id,
         "name": plain(place.name),
         "rows": [[plain(name), plain(value)] for name, value in place_rows(place, facts)],
         "reasons": [plain(reason.text) for reason in place.reasons],
-        "page": f"{folder}/{place.id}.html",
+        "page": f"neighborhoods/{place.id}.html",
     }
 
 
-def _overlays(content: ReleaseContent, facts: Facts, frame: Frame) -> list[Overlay]:
+def _overlays(content: ReleaseContent, facts: Facts, cells: CellPicture) -> list[Overlay]:
     """Surfaces that the edition carries, the neighborhoods colored, and (restricted) where each factor holds."""
     by_name = {surface.spec.name: surface for surface in surfaces_of(content, facts.edition)}
     found = []
@@ -172,13 +191,15 @@ def _overlays(content: ReleaseContent, facts: Facts, frame: Frame) -> list[Overl
         if surface is None:
             continue
         classes = _classes(surface.values, surface.legend)
-        image = encode_png(warp_classes(content.grid, classes, frame), [item.color for item in surface.legend])
+        picture = cells.of(classes)
+        image = encode_png(picture, [item.color for item in surface.legend])
         legend = tuple((item.color, item.label) for item in reversed(surface.legend))
-        found.append(Overlay(name, title, surface.spec.meaning, surface.statement or "", image, legend))
+        statement = surface.statement or ""
+        found.append(Overlay(name, title, surface.spec.meaning, statement, image, legend, picture=picture))
     if facts.places is not None and any(place.risk_high_share is not None for place in facts.places.places):
         found.append(_colored_areas(facts.places))
     if not facts.public:
-        found += _term_overlays(content, facts, frame)
+        found += _term_overlays(content, facts, cells)
     return found
 
 
@@ -206,14 +227,14 @@ def _colored_areas(places: Places) -> Overlay:
     )
 
 
-def _term_overlays(content: ReleaseContent, facts: Facts, frame: Frame) -> list[Overlay]:
+def _term_overlays(content: ReleaseContent, facts: Facts, cells: CellPicture) -> list[Overlay]:
     from rtm_pipeline.publication.narrative import term_columns
 
     columns = term_columns(content, facts.model.terms)
     found = []
     for at, term in enumerate(facts.model.terms):
-        image = encode_png(warp_classes(content.grid, columns[:, at], frame), [TERM_COLOR])
-        title = f"Factor: {term.label}"
+        image = encode_png(cells.of(columns[:, at]), [TERM_COLOR])
+        title = f"{term.label[:1].upper()}{term.label[1:]}"
         meaning = f"Places {term.where}; one factor of the risk terrain (RRV {term.rrv:.2f})."
         found.append(Overlay(f"term-{at + 1}", title, meaning, "", image, ((TERM_COLOR, f"places {term.where}"),)))
     return found
@@ -284,3 +305,21 @@ def _lines(content: ReleaseContent, facts: Facts) -> list[list[list[float]]]:
     to_degrees = _to_degrees(content.grid.spec.crs)
     parts = [part for part in shapely.get_parts(clipped) if part.geom_type == "LineString" and not part.is_empty]
     return [_ring(to_degrees(part)) for part in parts]
+
+
+def svg_path(geometry: Any, frame: Frame) -> str:
+    """A polygon in degrees as a path in the picture's pixels."""
+    scale = PICTURE_WIDTH / (frame.east - frame.west)
+    parts = []
+    for polygon in shapely.get_parts(geometry):
+        for ring in (polygon.exterior, *polygon.interiors):
+            xy = _pixels(np.asarray(ring.coords)[:, :2], frame, scale)
+            parts.append("M" + "L".join(f"{x:g} {y:g}" for x, y in xy.tolist()) + "Z")
+    return "".join(parts)
+
+
+def _pixels(lonlat: NDArray[np.float64], frame: Frame, scale: float) -> NDArray[np.float64]:
+    x = np.radians(lonlat[:, 0]) * RADIUS_M
+    y = np.log(np.tan(math.pi / 4 + np.radians(lonlat[:, 1]) / 2)) * RADIUS_M
+    pixels: NDArray[np.float64] = np.stack([(x - frame.west) * scale, (frame.north - y) * scale], axis=1)
+    return pixels.round(1)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.grid.locate import to_raster
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 
-__all__ = ["CellLocator", "Frame", "encode_png", "locate_cells", "overlay_frame", "warp_classes"]
+__all__ = ["CellLocator", "CellPicture", "Frame", "cell_picture", "encode_png", "locate_cells", "overlay_frame"]
 
 MERCATOR = "EPSG:3857"
 RADIUS_M = 6378137.0
@@ -73,21 +73,35 @@ def overlay_frame(spec: GridSpec) -> Frame:
     return Frame(west, south, east, north, max(1, round(across * shrink)), max(1, round(down * shrink)))
 
 
-def warp_classes(grid: StudyGrid, classes: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
-    """Classes of the study cells on the frame's pixels, nearest cell; 0 is outside.
+@dataclass(frozen=True, slots=True, eq=False)
+class CellPicture:
+    """Which study cell each pixel of the frame shows: the grid is warped once, every surface is looked up.
 
-    Parameters
+    Attributes
     ----------
-    classes : ndarray of uint8, shape (n_cells,)
+    frame : Frame
+    cell : ndarray of int32, shape (height, width)
+        Index of the cell, from 1 on; 0 outside.
     """
+
+    frame: Frame
+    cell: NDArray[np.int32]
+
+    def of(self, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Classes of the study cells (n_cells,) on the pixels; 0 outside."""
+        return np.concatenate([np.zeros(1, np.uint8), classes])[self.cell]
+
+
+def cell_picture(grid: StudyGrid) -> CellPicture:
+    """Warp the grid to web mercator: each pixel takes the cell that its center lies in."""
     from rasterio.enums import Resampling
     from rasterio.transform import Affine, from_bounds
     from rasterio.warp import reproject
 
-    spec = grid.spec
-    picture = np.zeros((frame.height, frame.width), np.uint8)
+    spec, frame = grid.spec, overlay_frame(grid.spec)
+    picture = np.zeros((frame.height, frame.width), np.int32)
     reproject(
-        to_raster(grid, classes, np.uint8(0)),
+        to_raster(grid, np.arange(1, grid.n_cells + 1, dtype=np.int32), np.int32(0)),
         picture,
         src_transform=Affine(spec.cell_size_u, 0.0, spec.west_u, 0.0, -spec.cell_size_u, spec.north_u),
         src_crs=spec.crs,
@@ -97,7 +111,7 @@ def warp_classes(grid: StudyGrid, classes: NDArray[np.uint8], frame: Frame) -> N
         num_threads=1,
         tolerance=0.0,
     )
-    return picture
+    return CellPicture(frame, picture)
 
 
 def encode_png(picture: NDArray[np.uint8], colors: Sequence[str]) -> str:
@@ -111,7 +125,7 @@ def encode_png(picture: NDArray[np.uint8], colors: Sequence[str]) -> str:
         + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0))
         + _chunk(b"PLTE", palette)
         + _chunk(b"tRNS", b"\x00")
-        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
+        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 7))
         + _chunk(b"IEND", b"")
     )
     return "data:image/png;base64," + base64.b64encode(png).decode()

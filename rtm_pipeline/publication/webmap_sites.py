@@ -56,7 +56,7 @@ def site_points(content: ReleaseContent, facts: Facts) -> dict[str, Any] | None:
                 "sites": [_site(row, content) for row in rows.to_pylist()],
             }
         )
-    return {"kinds": kinds} if kinds else None
+    return {"rows": list(SITE_ROWS), "kinds": kinds} if kinds else None
 
 
 def _site(row: Mapping[str, Any], content: ReleaseContent) -> list[str]:
