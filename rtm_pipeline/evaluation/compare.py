@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.measures import SHARES, Ranking, share_key, top_cells
+from rtm_pipeline.surface.sums import block_sums
 
 __all__ = ["Comparison", "RatioInterval", "compare", "mean_log_pai"]
 
@@ -131,7 +132,7 @@ def compare(
     totals = mine.sum(axis=0), theirs.sum(axis=0)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=draws).astype(np.float64)
-    samples = drawn @ mine, drawn @ theirs
+    samples = block_sums(drawn, mine), block_sums(drawn, theirs)
     tail = (1.0 - level) / 2.0
     point, ratios = _ratios(*totals), _ratios(*samples)
     hit_ratio = {share: _interval(point[j], ratios[:, j], tail) for j, share in enumerate(shares)}
@@ -154,7 +155,7 @@ def mean_log_pai(
     total = 0.0
     for share in shares:
         cells = max(1, top_cells(share, y.size))
-        hits = max(float(ranking.inclusion(cells) @ y), 0.5)
+        hits = max(float(np.sum(ranking.inclusion(cells) * y)), 0.5)
         total += math.log(hits / max(float(y.sum()), 1.0) * y.size / cells)
     return total / len(shares)
 

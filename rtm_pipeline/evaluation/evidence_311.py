@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
+from rtm_pipeline.surface.sums import block_sums
 
 __all__ = ["BandRatio", "CategoryEvidence", "EvidenceInput", "evidence_311", "evidence_rows"]
 
@@ -138,11 +139,11 @@ def _category(
     size = len(bands_m) + 1
     key = blocks[known].astype(np.int64) * size + band
     shape = (drawn.shape[1], size)
-    events = np.bincount(key, weights=observed[known], minlength=shape[0] * size).reshape(shape)
-    area = np.bincount(key, weights=exposure[known], minlength=shape[0] * size).reshape(shape)
+    events = np.bincount(key, weights=observed[known], minlength=shape[0] * size).reshape(shape).astype(np.float64)
+    area = np.bincount(key, weights=exposure[known], minlength=shape[0] * size).reshape(shape).astype(np.float64)
     cells = np.bincount(band, minlength=size)
     point = _ratios(events.sum(axis=0), area.sum(axis=0))
-    spread = _ratios(drawn @ events, drawn @ area)
+    spread = _ratios(block_sums(drawn, events), block_sums(drawn, area))
     tail = (1.0 - level) / 2.0
     found = []
     for index, (start, end) in enumerate(zip((0.0, *bands_m), bands_m, strict=False)):

@@ -22,6 +22,7 @@ from rtm_pipeline.surface.heterogeneity import CellPosterior
 from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.seasonal import SeasonalProfile, annual_level
 from rtm_pipeline.surface.spread import Spread
+from rtm_pipeline.surface.sums import row_sums
 from rtm_pipeline.surface.tuning import prior_mean, tune
 from rtm_pipeline.surface.windows import Features, features_for
 from rtm_pipeline.units import Window
@@ -193,13 +194,15 @@ def predict(
     start = prior_mean(grid, z, model.coefficients, past.total)
     _, logs = cascade(grid, start, past.counts, model.ladder, model.strengths)
     total_coefficients = model.coefficients + model.corrections
-    around = np.exp(logs @ np.asarray(model.powers))
-    constant = float(start.sum() / np.sum(grid.exposure * np.exp(z @ model.coefficients))) * np.exp(model.intercept)
+    around = np.exp(row_sums(logs, np.asarray(model.powers)))
+    constant = float(start.sum() / np.sum(grid.exposure * np.exp(row_sums(z, model.coefficients)))) * np.exp(
+        model.intercept
+    )
     parts = [grid.exposure * constant]
     names = list(dict.fromkeys(model.columns.factors))
     for factor in names:
         mine = np.array([name == factor for name in model.columns.factors])
-        parts.append(np.exp(z[:, mine] @ total_coefficients[mine]))
+        parts.append(np.exp(row_sums(z[:, mine], total_coefficients[mine])))
     parts.append(around)
     mean = np.prod(np.stack(parts, axis=1), axis=1)
     average = max(past.total, 1e-6) / grid.n_cells

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.surface.heterogeneity import CellPrior
+from rtm_pipeline.surface.sums import row_sums, weighted_sums
 
 __all__ = ["Fit", "TrainingRows", "fit_prior"]
 
@@ -142,7 +143,7 @@ def _objective(
 ) -> tuple[float, NDArray[np.float64]]:
     q = rows.corrections.shape[1]
     prior = _prior_of(t[q + 1 :])
-    shift = t[0] + rows.corrections @ t[1 : q + 1]
+    shift = t[0] + row_sums(rows.corrections, t[1 : q + 1])
     log_mean, log_relative = rows.log_mean + shift, rows.log_relative + shift
     past = prior.credence * rows.past
     both = past + rows.future
@@ -225,7 +226,7 @@ def _gradient(
     )
     by_mean = prior.power * by_log_k.sum(axis=0) - by_rate.sum(axis=0)
     by_power = float((by_log_k.sum(axis=0) * log_relative).sum())
-    head = np.concatenate([[by_mean.sum()], rows.corrections.T @ by_mean, [by_power, by_credence]])
+    head = np.concatenate([[by_mean.sum()], weighted_sums(rows.corrections, by_mean), [by_power, by_credence]])
     shape_part = by_log_k.sum(axis=1)
     if prior.components == 1:
         return np.concatenate([head, shape_part])

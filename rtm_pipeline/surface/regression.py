@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
+from rtm_pipeline.surface.sums import gram, row_sums, weighted_sums
 
 __all__ = ["best_ridge", "poisson_deviance", "poisson_ridge"]
 
@@ -78,16 +79,15 @@ def _step(
     beta: NDArray[np.float64],
     penalty: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    eta = np.clip(offset + beta[0] + columns @ beta[1:], -_LIMIT, _LIMIT)
+    eta = np.clip(offset + beta[0] + row_sums(columns, beta[1:]), -_LIMIT, _LIMIT)
     mean = w * np.exp(eta)
     rest = w * counts - mean
     value = float(np.sum(w * counts * eta) - np.sum(mean) - 0.5 * np.sum(penalty * beta**2))
-    gradient = np.r_[rest.sum(), columns.T @ rest] - penalty * beta
+    gradient = np.r_[rest.sum(), weighted_sums(columns, rest)] - penalty * beta
     hessian = np.empty((beta.size, beta.size))
-    weighted = columns.T * mean
     hessian[0, 0] = mean.sum()
-    hessian[0, 1:] = hessian[1:, 0] = weighted.sum(axis=1)
-    hessian[1:, 1:] = weighted @ columns
+    hessian[0, 1:] = hessian[1:, 0] = weighted_sums(columns, mean)
+    hessian[1:, 1:] = gram(columns, mean)
     hessian[np.diag_indices_from(hessian)] += penalty + 1e-10
     return value, gradient, hessian
 
@@ -125,6 +125,6 @@ def best_ridge(
         start = None
         for ridge in sorted(candidates, reverse=True):
             start = poisson_ridge(columns[train], counts[train], offset[train], ridge, weight=w[train], start=start)
-            means = np.exp(np.clip(offset[test] + start[0] + columns[test] @ start[1:], -_LIMIT, _LIMIT))
+            means = np.exp(np.clip(offset[test] + start[0] + row_sums(columns[test], start[1:]), -_LIMIT, _LIMIT))
             loss[ridge] += poisson_deviance(counts[test], means, w[test])
     return min(sorted(candidates, reverse=True), key=lambda ridge: loss[ridge])

@@ -26,6 +26,7 @@ from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.likelihood import Fit, TrainingRows, fit_prior
 from rtm_pipeline.surface.past import choose_decay
 from rtm_pipeline.surface.regression import best_ridge, poisson_ridge
+from rtm_pipeline.surface.sums import row_sums
 from rtm_pipeline.surface.windows import Features, features_for, training_windows
 from rtm_pipeline.units import Window
 
@@ -139,7 +140,7 @@ def _only(item: _Training, cells: NDArray[np.bool_]) -> _Training:
 
 def _fitted(item: _Training, mean: NDArray[np.float64], logs: NDArray[np.float64], fit: Fit) -> NDArray[np.float64]:
     """What the model says of its newest training window, scaled to that window's total."""
-    shift = fit.intercept + np.concatenate([logs, item.z], axis=1) @ fit.coefficients
+    shift = fit.intercept + row_sums(np.concatenate([logs, item.z], axis=1), fit.coefficients)
     posterior = fit.prior.posterior(mean * np.exp(shift), item.past, float(item.past.sum()) / item.past.size)
     updated = posterior.mean()
     return np.asarray(updated * (item.future.sum() / updated.sum()))
@@ -149,7 +150,7 @@ def prior_mean(
     grid: StudyGrid, z: NDArray[np.float32], coefficients: NDArray[np.float64], total: float
 ) -> NDArray[np.float64]:
     """Expected incidents by exposure and factors alone, shape (n,), that sum to ``total``."""
-    mean = grid.exposure * np.exp(z @ coefficients)
+    mean = grid.exposure * np.exp(row_sums(z, coefficients))
     return np.asarray(mean * (max(total, 1e-6) / mean.sum()))
 
 
