@@ -93,7 +93,7 @@ def add_term(patterns: Patterns, cells: Cells, candidates: Candidates, term: int
     parent, value = seen >> 1, seen & 1
     rare = int(2 * np.count_nonzero(column) <= column.size)
     listed = _modal_cells(cells, column == rare)
-    group = patterns.of_cell[listed]
+    group = patterns.of_cell[listed].astype(np.int64)
     weights = np.zeros(0, np.int64) if cells.weights is None else cells.weights[listed]
     inside = np.zeros_like(patterns.modal)
 

@@ -22,6 +22,8 @@ __all__ = ["Rescreen", "SelectionBootstrap", "selection_bootstrap"]
 
 logger = logging.getLogger(__name__)
 
+_MOST_DRAWS = 50_000_000  # units times replicates that are held at once
+
 Rescreen = Callable[[NDArray[np.integer], NDArray[np.int64]], NDArray[np.bool_]]
 """Screening at the chosen penalty: from how often each replicate draws each unit, shape (replicates, n_units), and the
 unit of each cell, to whether each replicate keeps each variable of the design, shape (replicates, n_variables)."""
@@ -113,22 +115,27 @@ def selection_bootstrap(
     cells = cells_of(design)
     units = np.arange(design.n_cells) if block_id is None else units_of_blocks(block_id, design.n_cells)
     n_units = int(units.max()) + 1
-    draws = np.stack([_draw(child, n_units) for child in seed.spawn(replicates)])
-    draws = draws[draws @ np.bincount(units, design.counts) > 0]  # a replicate without incidents has no model
-    kept = np.ones((len(draws), len(design.variables)), bool) if rescreen is None else rescreen(draws, units)
+    events = np.bincount(units, design.counts)
     everything = candidates_of(design) if rescreen is None else None
 
-    def run(replicate: int) -> tuple[tuple[str, float], ...] | None:
-        names = [variable.name for variable, keep in zip(design.variables, kept[replicate], strict=True) if keep]
-        candidates = everything or candidates_of(design, names)
+    def run(task: tuple[NDArray[np.int32], NDArray[np.bool_] | None]) -> tuple[tuple[str, float], ...] | None:
+        drawn, kept = task
         try:
-            found = select(cells.weighted(draws[replicate][units]), candidates, family, direction)
+            candidates = everything or candidates_of(design, _names(design, kept))
+            found = select(cells.weighted(drawn[units]), candidates, family, direction)
         except ModelError as problem:
             logger.warning("A replicate of the selection bootstrap has no model: %s", problem)
             return None
         return tuple(zip(found.terms, found.fit.coefficients[1:].tolist(), strict=True))
 
-    results = in_order(run, range(len(draws)), threads=threads)
+    results: list[tuple[tuple[str, float], ...] | None] = []
+    children, chunk = seed.spawn(replicates), max(8, _MOST_DRAWS // n_units // 8 * 8)
+    for first in range(0, replicates, chunk):
+        draws = np.stack([_draw(child, n_units) for child in children[first : first + chunk]])
+        draws = draws[draws @ events > 0]  # a replicate without incidents has no model
+        if len(draws):
+            kept = [None] * len(draws) if rescreen is None else list(rescreen(draws, units))
+            results += in_order(run, list(zip(draws, kept, strict=True)), threads=threads)
     selected = tuple(terms for terms in results if terms is not None)
     failed = replicates - len(selected)
     if 10 * failed >= replicates > 0:
@@ -137,6 +144,12 @@ def selection_bootstrap(
             f"incidents ({int(design.counts.sum())}) or blocks ({n_units})."
         )
     return SelectionBootstrap(selected, level, "cells" if block_id is None else "blocks", n_units, failed)
+
+
+def _names(design: Design, kept: NDArray[np.bool_] | None) -> list[str] | None:
+    if kept is None:
+        return None
+    return [variable.name for variable, keep in zip(design.variables, kept, strict=True) if keep]
 
 
 def _draw(seed: np.random.SeedSequence, n_units: int) -> NDArray[np.int32]:

@@ -276,14 +276,14 @@ def add_listed(
         Cells and where they go.
     values : ndarray of float64, shape (n_listed,)
     on, off : ndarray of float64, shape (n_candidates, n_groups)
-        Added to in place; ``off`` may be empty.
+        Added to in place; ``off`` may be empty if the values are whole numbers.
     """
     from rtm_pipeline.model.counting import count_listed, expand, scatter
 
     coding = (candidates.offsets, candidates.bits, candidates.columns, candidates.widths, layers)
     if off.size == 0 and on.shape[1] * candidates.n_states < 2 * listed.size * layers.size:
-        table = np.zeros((on.shape[1], candidates.n_states))  # whole numbers, so the order of adding is free
-        count_listed(candidates.codes, candidates.offsets, layers, listed, group, values, table)
+        table = np.zeros((on.shape[1], candidates.n_states), np.int64)  # only counts come without ``off``
+        count_listed(candidates.codes, candidates.offsets, layers, listed, group, values.astype(np.int64), table)
         expand(table, *coding, on, off)
     else:
         scatter(candidates.codes, *coding, listed, group, values, on, off)
