@@ -160,10 +160,11 @@ def _factor_bands(content: ReleaseContent, factor: Factor) -> Explanation:
     from rtm_pipeline.grid.crs import resolve_crs
 
     unit = resolve_crs(content.grid.spec.crs).unit_name
+    short = "ft" if "foot" in unit else "m"
     names, units = [f"distance to the nearest ({unit})"], [unit]
     values: list[NDArray[np.floating]] = [factor.distance_u]
     for band_u in _density_bands(content, factor):
-        names.append(f"density, bandwidth {band_u:,.0f} {unit} ({band_u * factor.grid.unit_m:,.0f} m)")
+        names.append(f"density, bandwidth {band_u:,.0f} {short}" + _also_meters(band_u, factor, short))
         units.append(_DENSITY_UNITS.get(factor.geometry, "per km2"))
         values.append(factor.intensity(band_u))
     label = content.name_of(factor.name)
@@ -175,10 +176,14 @@ def _factor_bands(content: ReleaseContent, factor: Factor) -> Explanation:
         units=tuple(units),
         values=tuple(values),
         shown=1,
-        legend=legends.distance_legend(influences, unit),
+        legend=legends.distance_legend(influences, short),
         meaning=f"{label}, {factor.n_features:,} features as known at {factor.known_at}; distances are from the cell "
         "center and exact, 0 inside polygons.",
     )
+
+
+def _also_meters(band_u: float, factor: Factor, short: str) -> str:
+    return "" if short == "m" else f" ({band_u * factor.grid.unit_m:,.0f} m)"
 
 
 def _density_bands(content: ReleaseContent, factor: Factor) -> tuple[float, ...]:

@@ -190,15 +190,18 @@ def _plain(content: ReleaseContent, name: str) -> FeatureTable:
 
 
 def _polygons_of(names: pa.ChunkedArray, areas: AreaPolygons | None, level: str) -> NDArray[np.object_]:
-    """Polygon of each row by its name; None, with a warning, where there is none."""
-    found = dict(zip(areas.names, _multi(areas.polygons), strict=True)) if areas is not None else {}
+    """Polygon of each row by its name, several polygons of one name together; None, with a warning, without any."""
+    found: dict[str, Any] = {}
+    if areas is not None:
+        for name, shape in zip(areas.names, areas.polygons, strict=True):
+            found[name] = shape if name not in found else shapely.union_all([found[name], shape])
     wanted = names.to_pylist()
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in wanted if found.get(name) is None]
     if missing:
         _log.warning("%d of %d %ss have no polygon, such as %r", len(missing), len(wanted), level, missing[0])
     shapes = np.empty(len(wanted), dtype=object)
     shapes[:] = [found.get(name) for name in wanted]
-    return shapes
+    return _multi(shapes)
 
 
 def _multi(shapes: NDArray[np.object_]) -> NDArray[np.object_]:

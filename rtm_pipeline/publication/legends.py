@@ -84,8 +84,8 @@ def quantile_legend(
 
 
 def uncertainty_legend() -> tuple[RasterClass, ...]:
-    """Standard deviation over mean of a rate."""
-    return _classes((0.25, 0.5, 0.75, 1.0), SEQUENTIAL, "of the rate")
+    """Standard deviation over mean of a rate; above 1 little is known of the single cell."""
+    return _classes((0.25, 0.5, 1.0, 2.0), SEQUENTIAL, "times the rate")
 
 
 def probability_legend() -> tuple[RasterClass, ...]:

@@ -24,6 +24,7 @@ from rtm_pipeline.publication.project_layers import explanation_layer, project_g
 from rtm_pipeline.publication.provenance import DISCLAIMER, barred_sources, sources_text
 from rtm_pipeline.publication.qgis_project import ProjectLayer, write_project
 from rtm_pipeline.publication.release import write_json
+from rtm_pipeline.publication.report import write_reports
 from rtm_pipeline.publication.stac import write_catalog, write_public_manifest
 from rtm_pipeline.publication.suppression import public_neighborhoods
 from rtm_pipeline.publication.surfaces import Surface, surfaces_of, write_surface
@@ -67,7 +68,7 @@ def write_release(content: ReleaseContent, folder: Path) -> None:
     )
     for edition in (PUBLIC, RESTRICTED):
         (folder / edition / "SOURCES.txt").write_text(sources_text(content, edition), encoding="utf-8")
-    # Reports, cards and pages of both editions belong here: before what lists the files.
+    write_reports(content, folder)
     write_catalog(content, public, shown)
     write_public_manifest(content, public)
 

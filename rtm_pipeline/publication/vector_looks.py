@@ -44,7 +44,8 @@ _AREA_TIPS = (
 )
 _ZONE_TIPS = ("period_start", "period_end", "purpose", "owner", "expected_incidents", "decision", "reason", "expiry")
 _SHAPES = {"priority_lots": "circle", "priority_buildings": "square"}
-_SIZES_MM = (3.4, 2.8, 2.3, 1.9, 1.5)
+_SIZES_MM = (3.4, 2.8, 2.3, 1.8, 1.2)
+_EDGES_MM = (0.25, 0.2, 0.2, 0.15, 0.1)  # the many of the last class must not hide the surface
 
 
 def look_of(item: FeatureTable, edition: str = RESTRICTED) -> Look | None:
@@ -73,13 +74,17 @@ def _sites(item: FeatureTable) -> Look:
     shape = _SHAPES[item.name]
     ranked = item.table.num_rows
     rules, last = [], 0
-    for tier, size in zip(TIERS, _SIZES_MM, strict=True):
+    for tier, size, edge in zip(TIERS, _SIZES_MM, _EDGES_MM, strict=True):
         upto = ranked if tier is TIERS[-1] else max(round(tier.share * ranked), 1)
         if upto > last:
             condition = f'"selectable" AND "rank" > {last} AND "rank" <= {upto}'
-            rules.append(Rule(f"rank {last + 1:,} to {upto:,}", marker(shape, tier.color, size), condition))
+            rules.append(
+                Rule(f"rank {last + 1:,} to {upto:,}", marker(shape, tier.color, size, edge_mm=edge), condition)
+            )
             last = upto
-    rules.append(Rule("can't be worked on now", marker(shape, "#bdbdbd", 1.2, edge="#8a8a8a"), 'NOT "selectable"'))
+    rules.append(
+        Rule("can't be worked on now", marker(shape, "#bdbdbd", 1.0, edge="#8a8a8a", edge_mm=0.1), 'NOT "selectable"')
+    )
     if pc.any(item.table.column("funded")).as_py():
         ring = marker(shape, "#ffffff", 4.4, edge="#00695c", edge_mm=0.5, hollow=True)
         rules.append(Rule("funded", ring, '"funded"'))

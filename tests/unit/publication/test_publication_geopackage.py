@@ -168,3 +168,18 @@ def test_without_priorities_only_what_exists_is_written(content: ReleaseContent,
 def test_a_file_that_can_not_be_written_is_named(content: ReleaseContent, tmp_path: Path) -> None:
     with pytest.raises(PublishError, match=r"x\.gpkg could not be written"):
         write_geopackage(tmp_path / "no" / "x.gpkg", feature_tables(content), crs="EPSG:3436", as_of=content.as_of)
+
+
+def test_parts_of_one_area_come_together(content: ReleaseContent) -> None:
+    """A source may have a row for each island of a district."""
+    import dataclasses
+
+    from rtm_pipeline.publication.content import AreaPolygons
+
+    parts = [shapely.box(0, 0, 1, 1), shapely.box(5, 0, 6, 2), shapely.box(9, 0, 10, 1)]
+    names = ("District 1", "District 1", "District 2")
+    areas = {"district": AreaPolygons("district", names, np.array(parts, dtype=object))}
+    tables = {item.name: item for item in feature_tables(dataclasses.replace(content, areas=areas))}
+    shapes = tables["districts"].geometry
+    assert [shape.area for shape in shapes] == [3.0, 1.0]
+    assert {shape.geom_type for shape in shapes} == {"MultiPolygon"}
