@@ -5,7 +5,6 @@ The same functions make the surfaces here and on the night itself; only the date
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -15,126 +14,35 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.accuracy import Accuracy, Scored, judge
+from rtm_pipeline.evaluation.backtest_spec import AreaGroups, Backtest, BacktestPlan, FactorSet
 from rtm_pipeline.evaluation.baseline import choose_baseline
-from rtm_pipeline.evaluation.calibration import Calibration, calibrate
-from rtm_pipeline.evaluation.disparity import Disparity, disparity
-from rtm_pipeline.evaluation.residuals import Moran, moran, pearson_residuals
+from rtm_pipeline.evaluation.calibration import (
+    calibrate,
+    excess_variation,
+    neighborhood_totals,
+)
+from rtm_pipeline.evaluation.crossval import CrossValidation, leave_blocks_out_forecast, leave_group_out_terrain
+from rtm_pipeline.evaluation.disparity import disparity
+from rtm_pipeline.evaluation.residuals import moran, pearson_residuals
 from rtm_pipeline.grid.blocks import spatial_blocks
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import Layer
-from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
+from rtm_pipeline.model.spec import BootstrapSpec
 from rtm_pipeline.surface.features import features_of
 from rtm_pipeline.surface.forecast import Forecast, forecast
 from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.past import past_surfaces
 from rtm_pipeline.surface.vintage import RiskTerrain, fit_terrain, outcome_counts, outcome_history
 from rtm_pipeline.surface.windows import Features
-from rtm_pipeline.units import Duration, Vintage, Window
 
 if TYPE_CHECKING:
-    from rtm_pipeline.factors import Factor
+    pass
 
 __all__ = ["AreaGroups", "Backtest", "BacktestPlan", "FactorSet", "backtest"]
 
+_FOLDS = 5
+_CITY_VARIATION = 0.10  # of a city's total from one year to the next, where nothing better is known
 _LEAST_PAST = 30  # incidents on record before the cut-off, for any surface of the past
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FactorSet:
-    """Risk factors of a vintage.
-
-    Attributes
-    ----------
-    fitted, applied : mapping of str to Factor
-        As known when the outcome window began, and as known at the cut-off (with the cut-offs of the fit).
-    left_out : tuple of (str, str)
-        Factors that were not known then, with the reason.
-    """
-
-    fitted: Mapping[str, Factor]
-    applied: Mapping[str, Factor]
-    left_out: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AreaGroups:
-    """Cells by named area, such as the neighborhoods.
-
-    Attributes
-    ----------
-    level : str
-        Name of the areas layer.
-    group : ndarray of int, shape (n,)
-        Index into ``names``; -1: none.
-    names : tuple of str
-    """
-
-    level: str
-    group: NDArray[np.int32]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BacktestPlan:
-    """What is judged.
-
-    Attributes
-    ----------
-    vintage : Vintage
-        Outcome window of the judged model, and when its factors were known.
-    cutoff : date
-        Nothing known later may enter a surface.
-    judged : Window
-        The outcome that decides.
-    observed_at : date
-        The outcome is taken as it was known then.
-    unit : str
-    history : Duration, optional
-        Reach of the past; None: all.
-    model : ModelSpec
-    block_side_u : float
-    seed : int
-    """
-
-    vintage: Vintage
-    cutoff: date
-    judged: Window
-    observed_at: date
-    unit: str
-    history: Duration | None
-    model: ModelSpec
-    block_side_u: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Backtest:
-    """The judgement, and the surfaces that were judged.
-
-    Attributes
-    ----------
-    accuracy : Accuracy
-    terrain : RiskTerrain or None
-    forecast : Forecast or None
-    observed : ndarray of int64, shape (n,)
-        The outcome that decided.
-    calibration : Calibration or None
-    residual_moran : Moran or None
-        Of the Pearson residuals of the forecast.
-    disparity : mapping of str to Disparity
-        By level of areas.
-    newest_input : date or None
-        Latest date at which anything that entered was known; not after the cut-off.
-    """
-
-    accuracy: Accuracy
-    terrain: RiskTerrain | None
-    forecast: Forecast | None
-    observed: NDArray[np.int64]
-    calibration: Calibration | None
-    residual_moran: Moran | None
-    disparity: Mapping[str, Disparity]
-    newest_input: date | None
 
 
 def backtest(
@@ -189,7 +97,28 @@ def backtest(
         with_assumed=labelled,
         seed=plan.seed,
     )
-    return _judged(grid, plan, accuracy, terrain, ahead, observed, groups, _newest(history, headline))
+    came = outcome_history(outcome, grid, plan.unit, known_at=plan.observed_at)
+    judged = _Judged(observed, came.incidents(plan.judged), history, _vintages(grid, plan, headline))
+    return _judged(grid, plan, accuracy, terrain, ahead, judged, headline, groups)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """What came, in the outcome's unit and as distinct incidents, and what was known before."""
+
+    observed: NDArray[np.int64]
+    incidents: NDArray[np.int64]
+    history: History
+    vintages: tuple[Features, ...]
+
+
+def _vintages(grid: StudyGrid, plan: BacktestPlan, factors: FactorSet) -> tuple[Features, ...]:
+    if not factors.fitted:
+        return ()
+    return (
+        features_of(factors.applied, plan.cutoff, grid.n_cells),
+        features_of(factors.fitted, plan.vintage.known_at, grid.n_cells),
+    )
 
 
 def _surfaces(
@@ -207,12 +136,7 @@ def _surfaces(
         return {"risk_terrain": Scored(None, reason=why), "forecast": Scored(None, reason=why)}, None, None
     terrain, why_not = _terrain(grid, outcome, plan, factors)
     risk = Scored(None, reason=why_not) if terrain is None else Scored(terrain.rrs)
-    features: tuple[Features, ...] = ()
-    if factors.fitted:
-        features = (
-            features_of(factors.applied, plan.cutoff, grid.n_cells),
-            features_of(factors.fitted, plan.vintage.known_at, grid.n_cells),
-        )
+    features = _vintages(grid, plan, factors)
     ahead = forecast(grid, history, features, plan.cutoff, plan.judged, decay=decay, seed=plan.seed)
     return {"risk_terrain": risk, "forecast": Scored(ahead.expected, in_incidents=True)}, terrain, ahead
 
@@ -240,34 +164,90 @@ def _judged(
     accuracy: Accuracy,
     terrain: RiskTerrain | None,
     ahead: Forecast | None,
-    observed: NDArray[np.int64],
+    came: _Judged,
+    factors: FactorSet,
     groups: tuple[AreaGroups, ...],
-    newest: date | None,
 ) -> Backtest:
+    newest = _newest(came.history, factors)
     if ahead is None:
-        return Backtest(accuracy, terrain, ahead, observed, None, None, {}, newest)
-    factor = ahead.scale / ahead.rows_per_incident
-    residuals = pearson_residuals(observed.astype(np.float64), ahead.expected)
+        return Backtest(accuracy, terrain, ahead, came.observed, None, None, {}, newest)
+    residuals = pearson_residuals(came.observed, ahead.expected, ahead.variance)
+    usual = {level.level: _usual_variation(came.history, ahead, level) for level in groups}
     return Backtest(
         accuracy=accuracy,
         terrain=terrain,
         forecast=ahead,
-        observed=observed,
-        calibration=calibrate(observed, ahead.posterior, factor, seed=plan.seed),
+        observed=came.observed,
+        # The posterior speaks of distinct incidents; offences of one incident are no independent counts.
+        calibration=calibrate(came.incidents, ahead.posterior, ahead.scale / ahead.rows_per_incident, seed=plan.seed),
         residual_moran=moran(grid, residuals, seed=plan.seed),
         disparity={
             level.level: disparity(
-                observed,
+                came.observed,
                 ahead.expected,
                 level.group,
                 level.names,
                 exposure=grid.exposure,
                 expected=ahead.expected,
+                variance=ahead.variance,
+                excess=usual[level.level],
             )
             for level in groups
         },
         newest_input=newest,
+        cross_validation=_cross_validation(grid, plan, terrain, ahead, came, factors, groups),
+        group_totals={
+            level.level: neighborhood_totals(
+                came.observed.astype(np.float64),
+                ahead.expected,
+                ahead.variance,
+                level.group,
+                excess=usual[level.level],
+                total_excess=_CITY_VARIATION,
+            )
+            for level in groups
+        },
     )
+
+
+def _usual_variation(history: History, ahead: Forecast, level: AreaGroups) -> float:
+    """How much areas rise and fall as a whole from year to year, as seen in the newest training window."""
+    if ahead.model.fitted is None:
+        return 0.0
+    before = history.incidents(ahead.model.windows[0]).astype(np.float64)
+    return excess_variation(before, ahead.model.fitted, level.group)
+
+
+def _cross_validation(
+    grid: StudyGrid,
+    plan: BacktestPlan,
+    terrain: RiskTerrain | None,
+    ahead: Forecast,
+    came: _Judged,
+    factors: FactorSet,
+    groups: tuple[AreaGroups, ...],
+) -> tuple[CrossValidation, ...]:
+    found = []
+    blocks = spatial_blocks(grid, plan.block_side_u)
+    if ahead.model.windows and int(blocks.max()) + 1 >= _FOLDS:
+        found.append(
+            leave_blocks_out_forecast(
+                grid, came.history, came.vintages, ahead.model, came.observed, blocks, folds=_FOLDS, seed=plan.seed
+            )
+        )
+    terms = () if terrain is None else terrain.fit.terrain.terms
+    if terrain is not None and terms and groups and terrain.covered.all():
+        columns = [
+            factors.fitted[term.variable.factor].column(
+                [v.name for v in factors.fitted[term.variable.factor].variables].index(term.variable.name)
+            )
+            for term in terms
+        ]
+        kind = f"risk terrain, leave one of {groups[0].level} out"
+        found.append(
+            leave_group_out_terrain(np.column_stack(columns), terrain.counts, grid.exposure, groups[0].group, kind)
+        )
+    return tuple(found)
 
 
 def _newest(history: History, factors: FactorSet) -> date | None:

@@ -19,8 +19,15 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.calibration import poisson_deviance_of
 from rtm_pipeline.evaluation.measures import SurfaceMeasures, measure
+from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.model.folds import block_folds
+from rtm_pipeline.surface.forecast import expected_shares
+from rtm_pipeline.surface.forecast_model import ForecastModel
+from rtm_pipeline.surface.history import History
+from rtm_pipeline.surface.tuning import tune
+from rtm_pipeline.surface.windows import Features, features_for
 
-__all__ = ["CrossValidation", "cross_validate", "leave_group_out_terrain"]
+__all__ = ["CrossValidation", "cross_validate", "leave_blocks_out_forecast", "leave_group_out_terrain"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +130,45 @@ def _score(
         measures=measure(y, predicted, exposure=exposure, in_incidents=True),
         group_errors=tuple((float(a), float(b)) for a, b in zip(*sums, strict=True)),
     )
+
+
+def leave_blocks_out_forecast(
+    grid: StudyGrid,
+    history: History,
+    vintages: tuple[Features, ...],
+    model: ForecastModel,
+    observed: NDArray[np.integer],
+    blocks: NDArray[np.integer],
+    *,
+    folds: int = 5,
+    seed: int = 0,
+) -> CrossValidation:
+    """Tune the forecast without whole spatial blocks, and forecast them.
+
+    Everything that is fitted (coefficients, powers, heterogeneity) is fitted on the other blocks' outcomes; the past of
+    the blocks left out is seen, as it would be when forecasting. Totals are those observed: this judges places.
+
+    Parameters
+    ----------
+    grid, history, vintages : as in `rtm_pipeline.surface.tuning.tune`
+    model : ForecastModel
+        Tuned on all blocks; where the search for the others starts.
+    observed : ndarray of int, shape (n,)
+        What came after the cut-off.
+    blocks : ndarray of int, shape (n,)
+    folds, seed : int
+        Blocks are dealt to folds with about equal incidents of the past.
+    """
+    past = history.rows(history.observed)
+    fold = block_folds(blocks, past, folds, seed).astype(np.int64)
+    features = features_for(vintages, model.cutoff)
+    total = max(float(observed.sum()), 0.5)
+
+    def fit_predict(train: NDArray[np.bool_]) -> NDArray[np.float64]:
+        fitted = tune(grid, history, vintages, model.cutoff, cells=train, start=model, seed=seed)
+        return total * expected_shares(fitted, grid, history, features)
+
+    return cross_validate(observed, fold, fit_predict, "spatial blocks", grid.exposure)
 
 
 def leave_group_out_terrain(

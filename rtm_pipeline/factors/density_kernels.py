@@ -93,6 +93,32 @@ def _span(ax, ay, bx, by, at, h):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
+def _add_line(cells, centers, ax, ay, bx, by, h):  # type: ignore[no-untyped-def]
+    """Add a segment's part to a run of cells of one row; y is counted from the row."""
+    h2 = h * h
+    inverse = 1.0 / h2
+    length = np.sqrt((bx - ax) ** 2 + (by - ay) ** 2)
+    ux, uy = (bx - ax) / length, (by - ay) / length
+    for i in range(cells.size):
+        rx = ax - centers[i]
+        across = rx * uy - ay * ux
+        along = rx * ux + ay * uy
+        w2 = h2 - across * across
+        w = np.sqrt(w2 if w2 > 0.0 else 0.0)
+        start = along if along > -w else -w
+        stop = along + length
+        stop = stop if stop < w else w
+        half = 0.5 * (stop - start)
+        half = half if half > 0.0 else 0.0
+        middle = 0.5 * (stop + start)
+        one, two = middle - _NODE * half, middle + _NODE * half
+        u0 = (w2 - middle * middle) * inverse
+        u1 = (w2 - one * one) * inverse
+        u2 = (w2 - two * two) * inverse
+        cells[i] += half * (5.0 * (u1 * u1 + u2 * u2) + 8.0 * (u0 * u0)) / 9.0
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def line_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_row, h, out):  # type: ignore[no-untyped-def]
     """Integral of the kernel along segments: per segment, three-point Gauss-Legendre on its part in the disc.
 
@@ -101,8 +127,6 @@ def line_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_row,
     """
     n_cols = x.size
     per_size = (n_cols - 1) / (x[n_cols - 1] - x[0]) if n_cols > 1 else 1.0
-    h2 = h * h
-    inverse = 1.0 / h2
     row_sum = np.zeros(n_cols)
     south = np.minimum(ay, by)
     for row in range(first_row, last_row):
@@ -118,27 +142,7 @@ def line_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_row,
             low, high = _columns(left, right, x[0], per_size, begin, end)
             if low >= high:
                 continue
-            length = np.sqrt((bx[k] - ax[k]) ** 2 + (by[k] - ay[k]) ** 2)
-            ux, uy = (bx[k] - ax[k]) / length, (by[k] - ay[k]) / length
-            a_x, a_y = ax[k], ay[k] - at
-            cells, centers = row_sum[low:high], x[low:high]
-            for i in range(cells.size):
-                rx = a_x - centers[i]
-                across = rx * uy - a_y * ux
-                along = rx * ux + a_y * uy
-                w2 = h2 - across * across
-                w = np.sqrt(w2 if w2 > 0.0 else 0.0)
-                start = along if along > -w else -w
-                stop = along + length
-                stop = stop if stop < w else w
-                half = 0.5 * (stop - start)
-                half = half if half > 0.0 else 0.0
-                middle = 0.5 * (stop + start)
-                one, two = middle - _NODE * half, middle + _NODE * half
-                u0 = (w2 - middle * middle) * inverse
-                u1 = (w2 - one * one) * inverse
-                u2 = (w2 - two * two) * inverse
-                cells[i] += half * (5.0 * (u1 * u1 + u2 * u2) + 8.0 * (u0 * u0)) / 9.0
+            _add_line(row_sum[low:high], x[low:high], ax[k], ay[k] - at, bx[k], by[k] - at, h)
         for i in range(row_start[row], row_start[row + 1]):
             out[i] = row_sum[cols[i]]
 
@@ -212,6 +216,44 @@ def _is_west(ax, ray, bx, rby, dx, dy, center, up):  # type: ignore[no-untyped-d
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
+def _add_edge(cells, centers, ax, ay, bx, by, h):  # type: ignore[no-untyped-def]
+    """Take the integral of H along an edge from a run of cells of one row; y is counted from the row."""
+    h2 = h * h
+    inverse = 1.0 / h2
+    dx, dy = bx - ax, by - ay
+    length = np.sqrt(dx * dx + dy * dy)
+    ux, uy, per_length = dx / length, dy / length, 1.0 / length
+    for i in range(cells.size):
+        rax, ray, rbx, rby = ax - centers[i], ay, bx - centers[i], by
+        on_a = rax == 0.0 and ray == 0.0
+        on_b = rbx == 0.0 and rby == 0.0
+        rax = -_TINY_X if on_a else rax
+        ray = -_TINY_Y if on_a else ray
+        rbx = -_TINY_X if on_b else rbx
+        rby = -_TINY_Y if on_b else rby
+        across = _turn(rax, ray, rbx, rby, dx, dy) * per_length
+        across2 = across * across
+        w2 = h2 - across2
+        w = np.sqrt(w2 if w2 > 0.0 else 0.0)
+        start = rax * ux + ray * uy
+        stop = rbx * ux + rby * uy
+        start = start if start > -w else -w
+        stop = stop if stop < w else w
+        inside = stop > start
+        half = 0.5 * (stop - start)
+        middle = 0.5 * (stop + start)
+        one, two = middle - _NODE * half, middle + _NODE * half
+        q0 = (across2 + middle * middle) * inverse
+        q1 = (across2 + one * one) * inverse
+        q2 = (across2 + two * two) * inverse
+        g0, g1, g2 = (3.0 - q0) * q0 - 3.0, (3.0 - q1) * q1 - 3.0, (3.0 - q2) * q2 - 3.0
+        smooth = across * half * (5.0 * (g1 + g2) + 8.0 * g0) / 9.0
+        turned = _angle(across * (stop - start), across2 + start * stop)
+        part = (h2 * turned + smooth) / 6.0
+        cells[i] -= part if inside else 0.0
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def polygon_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_row, h, out):  # type: ignore[no-untyped-def]
     """Integral of the kernel over the area of polygons, from their edges alone.
 
@@ -226,9 +268,7 @@ def polygon_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_r
     """
     n_cols = x.size
     per_size = (n_cols - 1) / (x[n_cols - 1] - x[0]) if n_cols > 1 else 1.0
-    h2 = h * h
-    inverse = 1.0 / h2
-    whole = np.pi * h2 / 3.0
+    whole = np.pi * h * h / 3.0
     row_sum = np.zeros(n_cols)
     winding = np.zeros(n_cols + 1, np.int32)
     south = np.minimum(ay, by)
@@ -248,41 +288,7 @@ def polygon_rows(ax, ay, bx, by, reach, x, y, row_start, cols, first_row, last_r
             low, high = _columns(left, right, x[0], per_size, begin, end)
             if low >= high:
                 continue
-            dx, dy = bx[k] - ax[k], by[k] - ay[k]
-            length = np.sqrt(dx * dx + dy * dy)
-            ux, uy, per_length = dx / length, dy / length, 1.0 / length
-            a_x, a_y, b_x, b_y = ax[k], ay[k] - at, bx[k], by[k] - at
-            cells, centers = row_sum[low:high], x[low:high]
-            for i in range(cells.size):
-                rax, ray, rbx, rby = a_x - centers[i], a_y, b_x - centers[i], b_y
-                on_a = rax == 0.0 and ray == 0.0
-                on_b = rbx == 0.0 and rby == 0.0
-                rax = -_TINY_X if on_a else rax
-                ray = -_TINY_Y if on_a else ray
-                rbx = -_TINY_X if on_b else rbx
-                rby = -_TINY_Y if on_b else rby
-                across = _turn(rax, ray, rbx, rby, dx, dy) * per_length
-                across2 = across * across
-                w2 = h2 - across2
-                w = np.sqrt(w2 if w2 > 0.0 else 0.0)
-                start = rax * ux + ray * uy
-                stop = rbx * ux + rby * uy
-                start = start if start > -w else -w
-                stop = stop if stop < w else w
-                inside = stop > start
-                half = 0.5 * (stop - start)
-                middle = 0.5 * (stop + start)
-                one, two = middle - _NODE * half, middle + _NODE * half
-                q0 = (across2 + middle * middle) * inverse
-                q1 = (across2 + one * one) * inverse
-                q2 = (across2 + two * two) * inverse
-                g0 = (3.0 - q0) * q0 - 3.0
-                g1 = (3.0 - q1) * q1 - 3.0
-                g2 = (3.0 - q2) * q2 - 3.0
-                smooth = across * half * (5.0 * (g1 + g2) + 8.0 * g0) / 9.0
-                turned = _angle(across * (stop - start), across2 + start * stop)
-                part = (h2 * turned + smooth) / 6.0
-                cells[i] -= part if inside else 0.0
+            _add_edge(row_sum[low:high], x[low:high], ax[k], ay[k] - at, bx[k], by[k] - at, h)
         for i in range(row_start[row], row_start[row + 1]):
             value = row_sum[cols[i]]
             out[i] = value if value > 0.0 else 0.0

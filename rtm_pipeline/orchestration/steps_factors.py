@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rtm_pipeline.config.city import City
 from rtm_pipeline.factors.spec import FactorSpec
@@ -147,7 +147,8 @@ def factor_pair(
     if unknown is not None and not assume_history:
         return FactorPair(None, None, unknown, assumed=False)
     seen = replace(layer, history="assumed") if unknown is not None else layer
-    fit = factors.at(seen, place.grid, spec, fit_at, assume_history=assume_history)
+    keep: tuple[float, ...] | Literal["all"] = "all" if place.grid.n_cells <= KEEP_DENSITY_CELLS else ()
+    fit = factors.at(seen, place.grid, spec, fit_at, assume_history=assume_history, keep_density=keep)
     if not fit.n_features:
         return FactorPair(None, None, f"no feature of it was known at {fit_at}", assumed=False)
     apply = factors.at(
@@ -157,7 +158,7 @@ def factor_pair(
         apply_at,
         frozen=fit.cuts,
         assume_history=assume_history,
-        keep_density="all" if place.grid.n_cells <= KEEP_DENSITY_CELLS else (),
+        keep_density=keep,
     )
     return FactorPair(fit, apply, None, assumed=seen.history == "assumed")
 

@@ -26,11 +26,20 @@ from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_words import HIDDEN, NONE, amount, count, day, percent, surface_name, times
 from rtm_pipeline.publication.suppression import LEAST_CELLS, held_back
 
-__all__ = ["PLOT_COLORS", "accuracy_section"]
+__all__ = ["PLOT_COLORS", "accuracy_section", "disparity_rows", "plot_series"]
 
 PLOT_COLORS = {FORECAST: "#3b0f51", RISK_TERRAIN: "#b3314f"}
 BASELINE_COLOR = "#1f6391"
 OTHER_COLOR = "#6f6c78"
+_DISPARITY = (
+    Head("Group"),
+    Head("Share of area", number=True),
+    Head("Share of incidents", number=True),
+    Head("Share of priority area", number=True),
+    Head("Hit rate", number=True),
+    Head("False priority", number=True, note="priority cells without incident"),
+    Head("Observed over expected", number=True),
+)
 
 
 def accuracy_section(facts: Facts) -> Html:
@@ -196,6 +205,7 @@ def _more(facts: Facts, accuracy: AccuracyFacts) -> Html:
     notes += [
         f"Not used here because it was not known at {accuracy.cutoff}: {f} ({why})." for f, why in accuracy.left_out
     ]
+    notes += list(accuracy.notes)
     if notes:
         parts.append(tag("ul", *(tag("li", note) for note in notes)))
     if accuracy.with_assumed:
@@ -252,24 +262,22 @@ def _calibration_table(accuracy: AccuracyFacts) -> Html:
     return table("Calibration by tenth of cells, lowest forecast first", heads, rows)
 
 
+def disparity_rows(facts: Facts) -> tuple[list[str], dict[str, list[list[str]]]]:
+    """Heads, and rows by level, of the tables of errors by area group, as the edition may tell them."""
+    heads = [head.text for head in _DISPARITY]
+    found = {}
+    for level, groups in facts.disparity.items():
+        small = _small_groups(groups) if facts.public else [(False, False)] * len(groups)
+        found[level] = [_disparity_row(row, few) for row, few in zip(groups, small, strict=True)]
+    return heads, found
+
+
 def _disparity(facts: Facts) -> Html:
-    if not facts.disparity:
+    _, levels = disparity_rows(facts)
+    if not levels:
         return missing("Errors by area group", facts, "disparity")
-    heads = (
-        Head("Group"),
-        Head("Share of area", number=True),
-        Head("Share of incidents", number=True),
-        Head("Share of priority area", number=True),
-        Head("Hit rate", number=True),
-        Head("False priority", number=True, note="priority cells without incident"),
-        Head("Observed over expected", number=True),
-    )
-    rows = [_disparity_row(row, small) for row, small in zip(facts.disparity, _small_groups(facts), strict=True)]
-    return tag(
-        "div",
-        table("Who bears the errors: by area group", heads, rows),
-        tag("p", "* differs from the city's by more than chance allows.", class_="note"),
-    )
+    tables = [table(f"Who bears the errors: {level}", _DISPARITY, rows, tall=True) for level, rows in levels.items()]
+    return tag("div", *tables, tag("p", "* differs from the city's by more than chance allows.", class_="note"))
 
 
 def _disparity_row(row: Mapping[str, Any], small: tuple[bool, bool]) -> list[str]:
@@ -286,16 +294,14 @@ def _disparity_row(row: Mapping[str, Any], small: tuple[bool, bool]) -> list[str
     ]
 
 
-def _small_groups(facts: Facts) -> list[tuple[bool, bool]]:
+def _small_groups(groups: Sequence[Mapping[str, Any]]) -> list[tuple[bool, bool]]:
     """Whether a group's incidents, and its priority cells, are too few to be told of in public.
 
     With few priority cells the hit rate would tell what happened in single cells.
     """
-    if not facts.public:
-        return [(False, False)] * len(facts.disparity)
-    observed = np.array([float(row.get("observed") or 0.0) for row in facts.disparity])
+    observed = np.array([float(row.get("observed") or 0.0) for row in groups])
     few = held_back(observed, np.zeros(observed.size, bool))
-    flagged = [float(row.get("cells") or 0) * float(row.get("priority_rate") or 0) for row in facts.disparity]
+    flagged = [float(row.get("cells") or 0) * float(row.get("priority_rate") or 0) for row in groups]
     return [(bool(held), cells < LEAST_CELLS) for held, cells in zip(few, flagged, strict=True)]
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from rtm_pipeline.publication.feature_tables import alias_of
 from rtm_pipeline.publication.html import Child, Html, join, tag
+from rtm_pipeline.publication.html_page import vendored
 from rtm_pipeline.publication.html_summary import contact_line, missing, section
 from rtm_pipeline.publication.html_tables import Head, table
 from rtm_pipeline.publication.report_changes import Change, TierMoves
@@ -16,19 +17,15 @@ from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_layers import LayerFacts
 from rtm_pipeline.publication.report_words import NONE, amount, count, day, percent, plural, times
 
-__all__ = ["changes_section", "evidence_section", "health_section", "sources_section"]
+__all__ = ["change_lines", "changes_section", "data_warnings", "evidence_section", "health_section", "sources_section"]
 
+MAP_LICENSE = "LICENSE.maplibre-gl.txt"
 VERDICTS = {"better": "better than the rule to beat", "not_better": "not better than it", "not_judged": "not judged"}
 
 
 def health_section(facts: Facts) -> Html:
     """What was read, kept and set aside, and which sources have gone quiet."""
-    warnings = [f"{layer.label}: {layer.quiet}." for layer in facts.layers if layer.quiet]
-    for layer in facts.layers:
-        warnings += [
-            f"{layer.label}: only {percent(share)} of the rows of {year} have a usable place."
-            for year, share in layer.located
-        ]
+    warnings = data_warnings(facts)
     assumed = [f"{layer.label}: {layer.assumed}" for layer in facts.layers if layer.assumed]
     police = [layer.label for layer in facts.layers if layer.origin == "police"]
     heads = (
@@ -69,6 +66,17 @@ def health_section(facts: Facts) -> Html:
         tag("div", tag("h3", "Past states that are only assumed"), _bullets(assumed)) if assumed else None,
         tag("p", f"Made by police activity, used with a written reason: {', '.join(police)}.") if police else None,
     )
+
+
+def data_warnings(facts: Facts) -> list[str]:
+    """Sources that have gone quiet, and years that are badly located, in sentences."""
+    warnings = [f"{layer.label}: {layer.quiet}." for layer in facts.layers if layer.quiet]
+    for layer in facts.layers:
+        warnings += [
+            f"{layer.label}: only {percent(share)} of the rows of {year} have a usable place."
+            for year, share in layer.located
+        ]
+    return warnings
 
 
 def evidence_section(facts: Facts) -> Html:
@@ -129,10 +137,11 @@ def sources_section(facts: Facts) -> Html:
         tag(
             "p",
             "Beside this report: ",
-            tag("a", "model card", href="MODEL_CARD.md"),
+            tag("a", "model card", href="MODEL_CARD.md" if facts.public else "../MODEL_CARD.md"),
             ", rasters, GeoPackage and catalog of the same run. ",
             f"Run {facts.run_id}.",
         ),
+        tag("details", tag("summary", "License of the map software in this page"), tag("pre", vendored(MAP_LICENSE))),
     )
 
 
@@ -149,6 +158,16 @@ def _reasons(layer: LayerFacts) -> str:
 
 def _change(change: Change, facts: Facts) -> Html:
     days = (facts.as_of - change.as_of).days
+    return tag(
+        "div",
+        tag("h3", f"Since {day(change.as_of)} ({plural(days, 'day')} before)"),
+        _bullets(change_lines(change, facts)),
+        tag("p", f"Compared with run {change.run_id}.", class_="note"),
+    )
+
+
+def change_lines(change: Change, facts: Facts) -> list[str]:
+    """What is different, in sentences."""
     items = [
         f"All sources had the same content on {day(change.as_of)}." if change.same_inputs else None,
         _term_changes(change),
@@ -157,12 +176,7 @@ def _change(change: Change, facts: Facts) -> Html:
         _verdict_change(change),
         _row_changes(change),
     ]
-    return tag(
-        "div",
-        tag("h3", f"Since {day(change.as_of)} ({plural(days, 'day')} before)"),
-        _bullets([item for item in items if item]),
-        tag("p", f"Compared with run {change.run_id}.", class_="note"),
-    )
+    return [item for item in items if item]
 
 
 def _term_changes(change: Change) -> str:

@@ -8,6 +8,7 @@ from rtm_pipeline.errors import PublishError
 from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, ReleaseContent
 from rtm_pipeline.publication.html_report import report_html
 from rtm_pipeline.publication.pages import write_pages
+from rtm_pipeline.publication.pdf import write_essentials
 from rtm_pipeline.publication.report_facts import facts_of
 from rtm_pipeline.publication.webmap import map_data
 from rtm_pipeline.publication.webmap_overlay import cell_picture
@@ -36,6 +37,7 @@ def write_reports(content: ReleaseContent, folder: Path) -> None:
             target.mkdir(exist_ok=True)
             facts = facts_of(content, edition)
             data = map_data(content, facts, picture)
+            write_essentials(content, facts, target / "essentials.pdf")
             write_pages(facts, data, target)
             (target / "report.html").write_text(report_html(facts, data), encoding="utf-8")
         except OSError as error:

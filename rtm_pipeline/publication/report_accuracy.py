@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rtm_pipeline.publication.content import FORECAST, RISK_TERRAIN, ReleaseContent
-from rtm_pipeline.publication.report_words import count, percent, surface_name, times
+from rtm_pipeline.publication.report_words import amount, count, percent, surface_name, times
 
 __all__ = ["AccuracyFacts", "At", "CalibrationRow", "SurfaceAccuracy", "Verdict", "accuracy_of"]
 
@@ -105,6 +105,8 @@ class AccuracyFacts:
     left_out : tuple of (str, str)
         Factors that were not known at the cut-off.
     calibration : tuple of CalibrationRow
+    notes : tuple of str
+        What else was found: residuals, cross-validation, score of the counts.
     """
 
     cutoff: str
@@ -121,6 +123,7 @@ class AccuracyFacts:
     with_assumed: tuple[SurfaceAccuracy, ...]
     left_out: tuple[tuple[str, str], ...]
     calibration: tuple[CalibrationRow, ...]
+    notes: tuple[str, ...]
 
     def surface(self, name: str) -> SurfaceAccuracy | None:
         """The surface of that name, if it was judged."""
@@ -158,6 +161,7 @@ def accuracy_of(content: ReleaseContent, judged_on: str, outcome: str) -> Accura
         with_assumed=_surfaces(found.get("with_assumed")),
         left_out=tuple((str(item["factor"]), str(item["reason"])) for item in found.get("left_out") or ()),
         calibration=_calibration(content),
+        notes=_notes(content.evaluation),
     )
 
 
@@ -245,6 +249,32 @@ def _calibration(content: ReleaseContent) -> tuple[CalibrationRow, ...]:
         calibration = getattr(content.evaluation, "calibration", None)
         found = getattr(calibration, "deciles", None)
     return tuple(_row(item, at) for at, item in enumerate(found or (), start=1))
+
+
+def _notes(evaluation: Any) -> tuple[str, ...]:
+    """Further findings of the evaluation, in sentences."""
+    found = []
+    calibration = getattr(evaluation, "calibration", None)
+    if calibration is not None:
+        found.append(
+            f"In all, {count(calibration.observed)} came where {count(calibration.expected)} were expected. Mean "
+            f"absolute error {amount(calibration.mean_absolute_error, 3)} a cell; mean log score "
+            f"{calibration.log_score:.4f}; largest distance of the randomized PIT from uniform "
+            f"{amount(calibration.pit_statistic)}."
+        )
+    moran = getattr(evaluation, "residual_moran", None)
+    if moran is not None:
+        found.append(
+            f"Moran's I of the residuals (queen neighbors): {moran.statistic:.3f}, z {moran.z:.1f}; near 0 means that "
+            "what is left unexplained does not cluster."
+        )
+    for item in getattr(evaluation, "cross_validation", ()):
+        saved = 1.0 - item.deviance / item.null_deviance if item.null_deviance else None
+        found.append(
+            f"Cross-validation, {item.kind} ({count(item.groups)} groups, every cell kept): explains {percent(saved)} "
+            "of the deviance of a constant rate."
+        )
+    return tuple(found)
 
 
 def _row(item: Any, at: int) -> CalibrationRow:

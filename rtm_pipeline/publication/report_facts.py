@@ -6,14 +6,14 @@ because none of them looks at anything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
-from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, RISK_TERRAIN, ReleaseContent, SourceCredit
+from rtm_pipeline.publication.content import PUBLIC, RISK_TERRAIN, ReleaseContent, SourceCredit
 from rtm_pipeline.publication.narrative import TermFacts, terms_of
 from rtm_pipeline.publication.provenance import (
     DISCLAIMER,
@@ -82,7 +82,8 @@ class Facts:
     programs : mapping
         Restricted edition: what the work comes to, as `rtm_pipeline.priorities.summary` tells it.
     changes : tuple of Change
-    disparity : sequence of mapping
+    disparity : mapping of str to tuple of mapping
+        By level of areas, one row a group.
     credits : tuple of SourceCredit
     contact : str
         Where an error is reported.
@@ -118,7 +119,7 @@ class Facts:
     tables: Mapping[str, pa.Table]
     programs: Mapping[str, Any]
     changes: tuple[Any, ...]
-    disparity: Sequence[Mapping[str, Any]]
+    disparity: Mapping[str, tuple[Mapping[str, Any], ...]]
     credits: tuple[SourceCredit, ...]
     contact: str
     missing: Mapping[str, str]
@@ -230,18 +231,15 @@ def _programs(content: ReleaseContent) -> Mapping[str, Any]:
     return summary if isinstance(summary, Mapping) else {}
 
 
-def _disparity(content: ReleaseContent) -> Sequence[Mapping[str, Any]]:
-    """Rows by area group, wherever the night keeps them."""
-    found: Any = (content.accuracy or {}).get("disparity", content.notes.get("disparity"))
+def _disparity(content: ReleaseContent) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """Rows by area group, by level of areas, as the evaluation or ``accuracy.json`` has them."""
+    found: Any = (content.accuracy or {}).get("disparity")
     if found is None:
         found = getattr(content.evaluation, "disparity", None)
-    if isinstance(found, Mapping):
-        found = found.get("groups")
-    if hasattr(found, "as_rows"):
-        found = found.as_rows()
-    return [row for row in found or () if isinstance(row, Mapping)]
-
-
-def everything_of(content: ReleaseContent) -> dict[str, Facts]:
-    """The facts of both editions."""
-    return {edition: facts_of(content, edition) for edition in (PUBLIC, RESTRICTED)}
+    if not isinstance(found, Mapping):
+        return {}
+    levels = {}
+    for level, item in found.items():
+        rows = item.as_rows() if hasattr(item, "as_rows") else item.get("groups") if isinstance(item, Mapping) else item
+        levels[content.name_of(str(level))] = tuple(row for row in rows or () if isinstance(row, Mapping))
+    return {level: rows for level, rows in levels.items() if rows}

@@ -36,6 +36,11 @@ class Columns:
     scales: NDArray[np.float64]
     left_out: tuple[tuple[str, str], ...]
 
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """Each factor once, in the order of the columns."""
+        return tuple(dict.fromkeys(self.factors))
+
     def standardized(self, features: Features | None, n: int) -> NDArray[np.float32]:
         """Columns of ``features``, centered and scaled as in training, shape (n, p); unknown values at the mean.
 

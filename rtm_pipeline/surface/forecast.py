@@ -27,7 +27,7 @@ from rtm_pipeline.surface.tuning import prior_mean, tune
 from rtm_pipeline.surface.windows import Features, features_for
 from rtm_pipeline.units import Window
 
-__all__ = ["INTERVAL_LEVEL", "TOP_SHARE", "Forecast", "forecast", "predict"]
+__all__ = ["INTERVAL_LEVEL", "TOP_SHARE", "Forecast", "expected_shares", "forecast", "predict"]
 
 INTERVAL_LEVEL = 0.90
 TOP_SHARE = 0.05
@@ -187,55 +187,77 @@ def predict(
     seed: int = 0,
 ) -> Forecast:
     """Apply a tuned model to what is known at its cut-off; see `forecast`."""
-    cutoff = model.cutoff
-    _check(grid, history, features, cutoff, horizon)
-    past = history.decayed(cutoff, model.decay)
+    _check(grid, history, features, model.cutoff, horizon)
+    state = _state(model, grid, history, features)
+    profile = SeasonalProfile.estimate(history, model.cutoff)
+    level = annual_level(history, model.cutoff, model.decay, profile, located_share)
+    years = profile.years(horizon)
+    scale = level * years / float(state.updated.sum())
+    contributions = state.parts.copy()
+    contributions[:, 0] *= scale
+    spread = Spread.of(model.prior, state.mean, state.past, state.average, state.posterior)
+    batches = history.batches()
+    tail = (1.0 - INTERVAL_LEVEL) / 2.0
+    return Forecast(
+        cutoff=model.cutoff,
+        horizon=horizon,
+        expected=np.prod(contributions, axis=1),
+        low=spread.quantile(tail) * scale,
+        high=spread.quantile(1.0 - tail) * scale,
+        sd=state.posterior.sd() * scale,
+        p_top5=spread.top_probability(TOP_SHARE, seed).astype(np.float32),
+        contributions=contributions,
+        contribution_names=("background", *model.columns.factor_names, "past_nearby", "past_here"),
+        posterior=state.posterior,
+        scale=scale,
+        rows_per_incident=batches[0],
+        batch_ratio=batches[1],
+        annual_level=level,
+        horizon_years=years,
+        profile=profile,
+        model=model,
+    )
+
+
+def expected_shares(
+    model: ForecastModel, grid: StudyGrid, history: History, features: Features | None
+) -> NDArray[np.float64]:
+    """Share of the expected incidents that each cell has, shape (n,): `predict` without the rest."""
+    updated = _state(model, grid, history, features).updated
+    return np.asarray(updated / updated.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """A model applied to the past: prior means, posterior, and the factors they are products of."""
+
+    parts: NDArray[np.float64]  # (n, c): background before scaling, factors, past nearby, past here
+    mean: NDArray[np.float64]
+    past: NDArray[np.float64]
+    average: float
+    posterior: CellPosterior
+    updated: NDArray[np.float64]
+
+
+def _state(model: ForecastModel, grid: StudyGrid, history: History, features: Features | None) -> _State:
+    past = history.decayed(model.cutoff, model.decay)
     z = model.columns.standardized(features, grid.n_cells)
     start = prior_mean(grid, z, model.coefficients, past.total)
     _, logs = cascade(grid, start, past.counts, model.ladder, model.strengths)
-    total_coefficients = model.coefficients + model.corrections
+    coefficients = model.coefficients + model.corrections
     around = np.exp(row_sums(logs, np.asarray(model.powers)))
-    constant = float(start.sum() / np.sum(grid.exposure * np.exp(row_sums(z, model.coefficients)))) * np.exp(
-        model.intercept
-    )
-    parts = [grid.exposure * constant]
-    names = list(dict.fromkeys(model.columns.factors))
-    for factor in names:
+    constant = float(start.sum() / np.sum(grid.exposure * np.exp(row_sums(z, model.coefficients))))
+    parts = [grid.exposure * constant * np.exp(model.intercept)]
+    for factor in model.columns.factor_names:
         mine = np.array([name == factor for name in model.columns.factors])
-        parts.append(np.exp(row_sums(z[:, mine], total_coefficients[mine])))
+        parts.append(np.exp(row_sums(z[:, mine], coefficients[mine])))
     parts.append(around)
     mean = np.prod(np.stack(parts, axis=1), axis=1)
     average = max(past.total, 1e-6) / grid.n_cells
     posterior = model.prior.posterior(mean, past.counts, average)
     updated = posterior.mean()
     parts.append(updated / mean)
-    profile = SeasonalProfile.estimate(history, cutoff)
-    level = annual_level(history, cutoff, model.decay, profile, located_share)
-    years = profile.years(horizon)
-    scale = level * years / float(updated.sum())
-    parts[0] = parts[0] * scale
-    contributions = np.stack(parts, axis=1)
-    spread = Spread.of(model.prior, mean, past.counts, average, posterior)
-    tail = (1.0 - INTERVAL_LEVEL) / 2.0
-    return Forecast(
-        cutoff=cutoff,
-        horizon=horizon,
-        expected=np.prod(contributions, axis=1),
-        low=spread.quantile(tail) * scale,
-        high=spread.quantile(1.0 - tail) * scale,
-        sd=posterior.sd() * scale,
-        p_top5=spread.top_probability(TOP_SHARE, seed).astype(np.float32),
-        contributions=contributions,
-        contribution_names=("background", *names, "past_nearby", "past_here"),
-        posterior=posterior,
-        scale=scale,
-        rows_per_incident=history.batches()[0],
-        batch_ratio=history.batches()[1],
-        annual_level=level,
-        horizon_years=years,
-        profile=profile,
-        model=model,
-    )
+    return _State(np.stack(parts, axis=1), mean, past.counts, average, posterior, updated)
 
 
 def _check(grid: StudyGrid, history: History, features: Features | None, cutoff: date, horizon: Window) -> None:
