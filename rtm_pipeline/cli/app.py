@@ -49,11 +49,9 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show detail.")]
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except RtmError as error:
         fail(str(error), error.exit_code)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except typer.Abort:
         fail("Stopped.", 130)
     except KeyboardInterrupt:
@@ -65,6 +63,8 @@ def main() -> None:
         if os.environ.get("RTM_DEBUG"):
             raise
         fail(f"Unexpected {type(error).__name__}: {error}. Set RTM_DEBUG=1 to see where, and please report it.", 1)
+    # Outside its standalone mode typer hands the code of an Exit back instead of leaving.
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -247,6 +247,7 @@ def _layer(spec: LayerSpec) -> Step:
         "quarantine with its reason.",
         checks={
             "rows_accounted_for": Check("read == kept + filtered + duplicate + quarantined"),
+            "not_nearly_all_lost": Check("No more than four fifths of the rows that matter are in quarantine."),
             "mostly_usable": Check("At most a third of the rows that matter are in quarantine.", blocking=False),
         },
     )
@@ -274,6 +275,12 @@ def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> S
                 "rows_accounted_for",
                 total == counts.read,
                 f"{counts.read:,} rows read, {total:,} accounted for.",
+            ),
+            CheckReport(
+                "not_nearly_all_lost",
+                quarantined <= 4 * usable,
+                f"layer {name}: {quarantined:,} rows are in quarantine and only {usable:,} are usable. Most likely the "
+                "CRS, a column or a date format of the layer is wrong; `rtm check --sources` tells the reasons.",
             ),
             CheckReport(
                 "mostly_usable",

@@ -84,6 +84,7 @@ def is_one_clear_message(answer: Answer) -> None:
     assert answer.out == ""
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize(("damage", "named"), DATA_FAULTS, ids=[case.__name__ for case, _ in DATA_FAULTS])
 def test_data_that_fails_stops_the_night_with_3(
     city: tuple[Path, Path], tmp_path: Path, rtm: Command, damage: Case, named: str
@@ -97,6 +98,7 @@ def test_data_that_fails_stops_the_night_with_3(
     assert not (tmp_path / "out" / "releases").exists()
 
 
+@pytest.mark.acceptance
 def test_a_missing_file_is_a_wrong_request(city: tuple[Path, Path], tmp_path: Path, rtm: Command) -> None:
     data, config = city
     (data / "bus_stops.csv").unlink()
@@ -141,6 +143,7 @@ def test_a_wrong_option_is_told(rtm: Command) -> None:
     assert rtm("frobnicate").code == 2
 
 
+@pytest.mark.acceptance
 def test_coordinates_in_the_wrong_crs_are_told(city: tuple[Path, Path], tmp_path: Path, rtm: Command) -> None:
     """Feet read as degrees: nothing of the layer lies anywhere near the city."""
     data, config = city

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import rasterio
 from support.city import DEMO_DATA, Command, Night
 
@@ -69,6 +70,7 @@ def test_the_planted_factors_are_found(demo_night: Night) -> None:
     assert len(found - planted) <= 2, (planted, found)
 
 
+@pytest.mark.acceptance
 def test_a_second_run_gives_the_same_release(demo_night: Night, rtm: Command) -> None:
     answer = rtm("run", "demo_city", "--data-dir", DEMO_DATA, "--output", demo_night.output, "--json")
     assert answer.code == 0, answer.err

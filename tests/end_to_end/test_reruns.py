@@ -13,6 +13,8 @@ from support.city import DEMO_DATA, ROOT, Command, Night
 
 from rtm_pipeline.orchestration.build import build_defs
 
+pytestmark = pytest.mark.acceptance  # each test is one or more nights
+
 
 @pytest.fixture
 def copied(demo_night: Night, tmp_path: Path) -> Path:

@@ -58,7 +58,7 @@ def test_rows_and_splits_are_sums_over_cells(problem, walk, family):
     chosen = np.column_stack([np.ones(design.n_cells)] + [columns[names[term]] for term in patterns.terms])[:, 1:]
     np.testing.assert_array_equal(patterns.bits[patterns.of_cell], chosen)
     rows = rows_of(FAMILIES[family], part, patterns)
-    splits = splits_of(rows, part, patterns, candidates, np.ones(candidates.size, bool))
+    splits = splits_of(rows, part, patterns, candidates, np.arange(candidates.size))
     mean = rows.arrays.size * rows.arrays.scale
     np.testing.assert_allclose(mean.sum(), times @ design.exposure, rtol=1e-12)
     np.testing.assert_allclose(splits.size0 + splits.size1, np.tile(rows.arrays.size, (candidates.size, 1)), rtol=1e-12)
