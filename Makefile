@@ -36,10 +36,10 @@ run: $(VENV)/.run
 	@$(BIN)/rtm run $(CITY) --data-dir $(DATA) --output $(OUTPUT)
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -m "not acceptance"
+	@$(BIN)/python -m pytest -q -m "not acceptance" -n 2 --dist loadfile
 
 acceptance: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -m acceptance
+	@$(BIN)/python -m pytest -q -m acceptance -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
