@@ -63,10 +63,12 @@ class Candidates:
         values: NDArray[np.uint8] = of_state[self.codes[layer]]
         return values
 
-    def layers_of(self, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Layers with at least one of the wanted candidates (bool, shape (n_candidates,))."""
-        used = (np.append(wanted, False)[self.columns]).any(axis=1)
-        return np.flatnonzero(used).astype(np.int64)
+    def positions(self, wanted: NDArray[np.intp]) -> NDArray[np.int64]:
+        """``columns`` with each candidate's position in ``wanted``, -1 for the others; int64, the same shape."""
+        position = np.full(self.size + 1, -1, np.int64)
+        position[wanted] = np.arange(wanted.size)
+        renumbered: NDArray[np.int64] = position[self.columns]  # -1 takes the last, which is -1
+        return renumbered
 
 
 def candidates_of(design: Design, names: Collection[str] | None = None) -> Candidates:

@@ -12,7 +12,8 @@ from rtm_pipeline.model.design import Design
 
 __all__ = ["Cells", "cells_of"]
 
-MOST_TAIL = 20_000_000
+MOST_TAIL = 5_000_000
+"""Incidents beyond the first of their cells that a negative binomial takes: some 30 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)

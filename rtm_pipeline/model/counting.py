@@ -41,17 +41,22 @@ def count_listed(codes, offsets, layers, cells, group, values, out):
 
 @njit(cache=True, nogil=True)
 def expand(table, offsets, bits, columns, widths, layers, on, off):
-    """Add ``table[row, state]`` to ``on[column, row]`` where the bit is 1, else to ``off`` (unless empty)."""
+    """Add ``table[row, state]`` to ``on[column, row]`` where the bit is 1, else to ``off`` (unless empty).
+
+    Columns below 0 are left out.
+    """
     for layer in layers:
         for r in range(table.shape[0]):
             for s in range(offsets[layer], offsets[layer + 1]):
                 value = table[r, s]
                 if value != 0:
                     for c in range(widths[layer]):
-                        if bits[s, c]:
-                            on[columns[layer, c], r] += value
-                        elif off.size:
-                            off[columns[layer, c], r] += value
+                        column = columns[layer, c]
+                        if column >= 0:
+                            if bits[s, c]:
+                                on[column, r] += value
+                            elif off.size:
+                                off[column, r] += value
 
 
 @njit(cache=True, nogil=True)
@@ -62,7 +67,9 @@ def scatter(codes, offsets, bits, columns, widths, layers, cells, group, values,
         for i in range(cells.size):
             s = first + codes[layer, cells[i]]
             for c in range(widths[layer]):
-                if bits[s, c]:
-                    on[columns[layer, c], group[i]] += values[i]
-                elif off.size:
-                    off[columns[layer, c], group[i]] += values[i]
+                column = columns[layer, c]
+                if column >= 0:
+                    if bits[s, c]:
+                        on[column, group[i]] += values[i]
+                    elif off.size:
+                        off[column, group[i]] += values[i]

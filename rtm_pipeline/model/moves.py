@@ -23,6 +23,7 @@ TIE = 1e-6
 
 _BOUND_SLACK = 1e-4  # twice nats, for the last digits of the fit that the bounds start from
 _FIRST_FITS = 4
+_MOST_NUMBERS = 20_000_000  # of candidates' shares that are held at once
 _SMALL_BATCH = 20_000  # row fits below which threads cost more than they save
 INFINITE = "its coefficient has no finite estimate beside the chosen terms (complete separation)"
 ALIASED = "it is a linear combination of the chosen terms"
@@ -162,12 +163,15 @@ def additions(problem: Problem, model: Model) -> tuple[list[Move], list[DroppedV
     free = problem.usable & ~np.isin(factor, factor[list(model.patterns.terms)])
     if not free.any():
         return [], [], 0
-    splits = splits_of(model.rows, problem.cells, model.patterns, problem.candidates, free, threads=problem.threads)
-    search = _AdditionSearch(problem, model, splits, [], [])
     todo = np.flatnonzero(free)
+    search = _AdditionSearch(problem, model, [], [])
     if problem.prune and problem.family.kind == 0:
-        return search.pruned(todo)
-    search.fit(todo)
+        return search.moves, search.dropped, search.pruned(todo)
+    arrays = model.rows.arrays
+    step = max(1, _MOST_NUMBERS // (3 * arrays.size.size + arrays.tail_cells.size))
+    for first in range(0, todo.size, step):
+        part = todo[first : first + step]
+        search.fit(part, search.splits(part))
     return search.moves, search.dropped, todo.size
 
 
@@ -177,57 +181,60 @@ class _AdditionSearch:
 
     problem: Problem
     model: Model
-    splits: Splits
     moves: list[Move]
     dropped: list[DroppedVariable]
 
-    def pruned(self, todo: NDArray[np.intp]) -> tuple[list[Move], list[DroppedVariable], int]:
-        """Fit the candidates with the best scores, then only those whose bound reaches the best found."""
-        score, bound = self._bounds(todo)
+    def splits(self, todo: NDArray[np.intp]) -> Splits:
+        """Shares of the candidates in ``todo``."""
+        problem, model = self.problem, self.model
+        return splits_of(model.rows, problem.cells, model.patterns, problem.candidates, todo, threads=problem.threads)
+
+    def pruned(self, todo: NDArray[np.intp]) -> int:
+        """Fit the candidates with the best scores, then those whose bound reaches the best found; how many."""
+        splits = self.splits(todo)
+        score, bound = self._bounds(splits)
         if self.problem.sign:
             right = (score * self.problem.sign > 0) | np.isinf(bound)
-            todo, score, bound = todo[right], score[right], bound[right]
+            todo, score, bound, splits = todo[right], score[right], bound[right], splits.of(np.flatnonzero(right))
         needed = np.log(self.problem.cells.n_cells)  # twice the gain that lowers BIC at all
         order = np.argsort(-np.abs(score), kind="stable")
-        todo, bound, n_fits = todo[order], bound[order] * (1 + 1e-9) + _BOUND_SLACK, 0
-        while todo.size:
-            keep = bound >= needed
-            todo, bound = todo[keep], bound[keep]
-            size = _FIRST_FITS if not self.moves else todo.size
-            self.fit(todo[:size])
-            n_fits += min(size, todo.size)
-            todo, bound = todo[size:], bound[size:]
+        bound, n_fits = bound * (1 + 1e-9) + _BOUND_SLACK, 0
+        while order.size:
+            order = order[bound[order] >= needed]
+            now, order = (order[:_FIRST_FITS], order[_FIRST_FITS:]) if not self.moves else (order, order[:0])
+            self.fit(todo[now], splits.of(now))
+            n_fits += now.size
             best = min((move.bic for move in self.moves), default=np.inf)
             needed = max(needed, self.model.fit.bic + np.log(self.problem.cells.n_cells) - best - TIE)
-        return self.moves, self.dropped, n_fits
+        return n_fits
 
-    def _bounds(self, todo: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _bounds(self, splits: Splits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         from rtm_pipeline.model.gain_bounds import gain_bounds
 
         rows, bits, beta = self.model.rows.arrays, self.model.rows.bits, self.model.fit.coefficients
         rate = np.exp(beta[0] + bits @ beta[1:])
         X = np.column_stack([np.ones(rate.size), bits])
         inverse = np.linalg.inv((X * (rows.size * rate)[:, None]).T @ X)
-        score, bound = np.empty(todo.size), np.empty(todo.size)
-        part = self.splits.of(todo)
-        shares = (part.size0, part.size1, part.linear1)
+        n = len(splits.size0)
+        score, bound = np.empty(n), np.empty(n)
+        shares = (splits.size0, splits.size1, splits.linear1)
 
         def run(span: tuple[int, int]) -> None:
             gain_bounds(rows.start, rows.active, rate, inverse, *shares, *span, score, bound)
 
-        in_order(run, slices(todo.size, self._threads(todo.size)), threads=self._threads(todo.size))
+        in_order(run, slices(n, self._threads(n)), threads=self._threads(n))
         return score, bound
 
     def _threads(self, n: int) -> int:
         return self.problem.threads if n * self.model.rows.arrays.size.size > _SMALL_BATCH else 1
 
-    def fit(self, todo: NDArray[np.intp]) -> None:
-        """Fit candidates and keep those that are admissible and lower BIC."""
+    def fit(self, todo: NDArray[np.intp], splits: Splits) -> None:
+        """Fit candidates, whose shares are ``splits``, and keep those that are admissible and lower BIC."""
         from rtm_pipeline.model.newton import CONVERGED, empty_fits, fit_candidates
 
-        rows, fit, part = self.model.rows.arrays, self.model.fit, self.splits.of(todo)
+        rows, fit = self.model.rows.arrays, self.model.fit
         out = empty_fits(todo.size, fit.coefficients.size + 1)
-        shares = (part.size0, part.size1, part.linear1, part.tail1, part.events1)
+        shares = (splits.size0, splits.size1, splits.linear1, splits.tail1, splits.events1)
 
         def run(span: tuple[int, int]) -> None:
             fit_candidates(rows, fit.coefficients, fit.dispersion or 0.0, *shares, *span, out)
@@ -237,27 +244,30 @@ class _AdditionSearch:
         settled = out.status == CONVERGED
         uninteresting = settled & ((bic >= fit.bic - TIE) | _wrong_sign(self.problem, out.beta))
         for i in np.flatnonzero(~uninteresting).tolist():
-            self._judge(int(todo[i]), out.beta[i], float(out.phi[i]), float(bic[i]), int(out.status[i]))
+            move = self._move(int(todo[i]), out.beta[i], float(out.phi[i]), float(bic[i]))
+            self._judge(move, int(out.status[i]), splits.of(np.array([i])))
 
-    def _judge(self, candidate: int, beta: NDArray[np.float64], phi: float, bic: float, status: int) -> None:
+    def _move(self, candidate: int, beta: NDArray[np.float64], phi: float, bic: float) -> Move:
+        return Move(bic, True, self.problem.candidates.variables[candidate].name, candidate, beta, phi)
+
+    def _judge(self, move: Move, status: int, share: Splits) -> None:
         """Keep a candidate that would lower BIC, unless it has no finite or identifiable coefficient."""
         from rtm_pipeline.model.newton import CONVERGED, ITERATIONS, SINGULAR
 
-        name = self.problem.candidates.variables[candidate].name
-        suspicious = status == ITERATIONS or np.abs(beta[1:]).max() > SUSPICIOUS
-        if suspicious and not self._exists(candidate):
-            self.dropped.append(DroppedVariable(name, INFINITE))
+        suspicious = status == ITERATIONS or np.abs(move.coefficients[1:]).max() > SUSPICIOUS
+        if suspicious and not self._exists(share):
+            self.dropped.append(DroppedVariable(move.name, INFINITE))
         elif status == SINGULAR:
-            self.dropped.append(DroppedVariable(name, ALIASED))
+            self.dropped.append(DroppedVariable(move.name, ALIASED))
         elif status != CONVERGED:
-            raise ModelError(f"The fit with {name} did not converge (family {self.problem.family.name}).")
+            raise ModelError(f"The fit with {move.name} did not converge (family {self.problem.family.name}).")
         else:
-            self.moves.append(Move(bic, True, name, candidate, beta, phi))
+            self.moves.append(move)
 
-    def _exists(self, candidate: int) -> bool:
-        splits, bits = self.splits, self.model.rows.bits
-        off, on = splits.size0[candidate] > 0, splits.size1[candidate] > 0
-        linear1 = splits.linear1[candidate]
+    def _exists(self, share: Splits) -> bool:
+        bits = self.model.rows.bits
+        off, on = share.size0[0] > 0, share.size1[0] > 0
+        linear1 = share.linear1[0]
         linear0 = self.model.rows.arrays.linear - linear1
         both = np.concatenate([np.pad(bits[off], ((0, 0), (0, 1))), np.pad(bits[on], ((0, 0), (0, 1)), constant_values=1)])  # fmt: skip # noqa: E501
         return estimate_exists(both, np.concatenate([linear0[off] > 0, linear1[on] > 0]))

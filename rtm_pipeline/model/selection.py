@@ -159,10 +159,10 @@ def usable_candidates(
     coding = (candidates.offsets, candidates.bits, candidates.columns, candidates.widths, layers)
     expand(null.modal, *coding, on, off)
     border, here = cells.times(cells.partial).astype(float), np.zeros(cells.partial.size, np.int64)
-    add_listed(candidates, layers, cells.partial, here, border, on, nowhere)
+    add_listed(candidates, candidates.columns, layers, cells.partial, here, border, on, nowhere)
     inside = np.zeros((candidates.size, 1))
     counts, here = cells.times(cells.events, cells.counts[cells.events]).astype(float), np.zeros_like(cells.events)
-    add_listed(candidates, layers, cells.events, here, counts, inside, nowhere)
+    add_listed(candidates, candidates.columns, layers, cells.events, here, counts, inside, nowhere)
     reasons = [
         _reason(int(size), cells.n_cells, int(events), cells.n_events)
         for size, events in zip(on[:, 0], inside[:, 0], strict=True)

@@ -195,11 +195,11 @@ def splits_of(
     cells: Cells,
     patterns: Patterns,
     candidates: Candidates,
-    free: NDArray[np.bool_],
+    wanted: NDArray[np.intp],
     *,
     threads: int = 1,
 ) -> Splits:
-    """Split the rows by every candidate.
+    """Split the rows by each of some candidates.
 
     Parameters
     ----------
@@ -207,8 +207,8 @@ def splits_of(
     cells : Cells
     patterns : Patterns
     candidates : Candidates
-    free : ndarray of bool, shape (n_candidates,)
-        Which candidates matter; layers without any are left out (zeros).
+    wanted : ndarray of intp, shape (n_wanted,)
+        Candidates, which become the rows of the result.
     threads : int
         The result does not depend on it.
 
@@ -218,7 +218,7 @@ def splits_of(
     """
     from rtm_pipeline.model.counting import expand
 
-    n, n_rows, n_entries = candidates.size, rows.arrays.size.size, rows.arrays.tail_cells.size
+    n, n_rows, n_entries = wanted.size, rows.arrays.size.size, rows.arrays.tail_cells.size
     size0, size1 = np.zeros((n, n_rows)), np.zeros((n, n_rows))
     linear1, tail1, nowhere = np.zeros((n, n_rows)), np.zeros((n, n_entries)), np.zeros((0, 0))
     nb2 = rows.family.name == "nb2"
@@ -229,27 +229,21 @@ def splits_of(
     times = cells.times(tail).astype(float)
     event_value = rows.event_value.astype(float)
 
+    columns = candidates.positions(wanted)
+
     def split(layers: NDArray[np.int64]) -> None:
-        expand(
-            patterns.modal,
-            candidates.offsets,
-            candidates.bits,
-            candidates.columns,
-            candidates.widths,
-            layers,
-            size1,
-            size0,
-        )
+        coding = (candidates.offsets, candidates.bits, columns, candidates.widths, layers)
+        expand(patterns.modal, *coding, size1, size0)
         if not nb2:
-            mine = candidates.columns[layers]
+            mine = columns[layers]
             mine = mine[mine >= 0]
             size0[mine] *= cells.modal_exposure
             size1[mine] *= cells.modal_exposure
-        add_listed(candidates, layers, cells.partial, rows.partial_row, border, size1, size0)
-        add_listed(candidates, layers, cells.events, rows.event_row, event_value, linear1, nowhere)
-        add_listed(candidates, layers, tail, rows.tail_entry, times, tail1, nowhere)
+        add_listed(candidates, columns, layers, cells.partial, rows.partial_row, border, size1, size0)
+        add_listed(candidates, columns, layers, cells.events, rows.event_row, event_value, linear1, nowhere)
+        add_listed(candidates, columns, layers, tail, rows.tail_entry, times, tail1, nowhere)
 
-    layers = candidates.layers_of(free)
+    layers = np.flatnonzero((columns >= 0).any(axis=1))
     work = n_rows * candidates.n_states + (cells.events.size + tail.size + cells.partial.size) * layers.size
     in_order(split, shares(layers, threads if work > _SMALL_SPLIT else 1), threads=threads)
     # a cell with count y is once in linear and y - 1 times in the tail (NB1)
@@ -258,6 +252,7 @@ def splits_of(
 
 def add_listed(
     candidates: Candidates,
+    columns: NDArray[np.int64],
     layers: NDArray[np.int64],
     listed: NDArray[np.int64],
     group: NDArray[np.int64],
@@ -265,22 +260,24 @@ def add_listed(
     on: NDArray[np.float64],
     off: NDArray[np.float64],
 ) -> None:
-    """Add the values of listed cells to ``on[candidate, group]`` where the candidate is 1, else to ``off``.
+    """Add the values of listed cells to ``on[row, group]`` where the row's candidate is 1, else to ``off``.
 
     Parameters
     ----------
     candidates : Candidates
+    columns : ndarray of int64, shape (n_layers, width)
+        Row of ``on`` and ``off`` of each column of a layer; below 0: left out.
     layers : ndarray of int64
         Layers to do.
     listed, group : ndarray of int64, shape (n_listed,)
         Cells and where they go.
     values : ndarray of float64, shape (n_listed,)
-    on, off : ndarray of float64, shape (n_candidates, n_groups)
+    on, off : ndarray of float64, shape (n_rows, n_groups)
         Added to in place; ``off`` may be empty if the values are whole numbers.
     """
     from rtm_pipeline.model.counting import count_listed, expand, scatter
 
-    coding = (candidates.offsets, candidates.bits, candidates.columns, candidates.widths, layers)
+    coding = (candidates.offsets, candidates.bits, columns, candidates.widths, layers)
     if off.size == 0 and on.shape[1] * candidates.n_states < 2 * listed.size * layers.size:
         table = np.zeros((on.shape[1], candidates.n_states), np.int64)  # only counts come without ``off``
         count_listed(candidates.codes, candidates.offsets, layers, listed, group, values.astype(np.int64), table)
