@@ -43,10 +43,6 @@ _AREA_TIPS = (
     "grant_rank",
 )
 _ZONE_TIPS = ("period_start", "period_end", "purpose", "owner", "expected_incidents", "decision", "reason", "expiry")
-MANY_SITES = 2_000
-NEAR = 25_000
-"""With many sites, those of the last class are drawn from this scale on: from afar they would hide the surface."""
-
 _SHAPES = {"priority_lots": "circle", "priority_buildings": "square"}
 _SIZES_MM = (3.4, 2.8, 2.3, 1.8, 1.2)
 _EDGES_MM = (0.25, 0.2, 0.2, 0.15, 0.1)  # the many of the last class must not hide the surface
@@ -77,7 +73,6 @@ def _look(item: FeatureTable, edition: str) -> Look:
 def _sites(item: FeatureTable) -> Look:
     shape = _SHAPES[item.name]
     ranked = item.table.num_rows
-    near = NEAR if ranked > MANY_SITES else 0
     rules, last = [], 0
     for tier, size, edge in zip(TIERS, _SIZES_MM, _EDGES_MM, strict=True):
         upto = ranked if tier is TIERS[-1] else max(round(tier.share * ranked), 1)
@@ -87,8 +82,9 @@ def _sites(item: FeatureTable) -> Look:
                 Rule(f"rank {last + 1:,} to {upto:,}", marker(shape, tier.color, size, edge_mm=edge), condition)
             )
             last = upto
-    idle = marker(shape, "#bdbdbd", 1.0, edge="#8a8a8a", edge_mm=0.1)
-    rules.append(Rule("can't be worked on now", idle, 'NOT "selectable"', near))
+    rules.append(
+        Rule("can't be worked on now", marker(shape, "#bdbdbd", 1.0, edge="#8a8a8a", edge_mm=0.1), 'NOT "selectable"')
+    )
     if pc.any(item.table.column("funded")).as_py():
         ring = marker(shape, "#ffffff", 4.4, edge="#00695c", edge_mm=0.5, hollow=True)
         rules.append(Rule("funded", ring, '"funded"'))

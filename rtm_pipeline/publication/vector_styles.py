@@ -27,14 +27,11 @@ class Rule:
         From `marker` or `fill`.
     condition : str
         QGIS expression; empty: all.
-    from_scale : int
-        Drawn at 1:from_scale and nearer only; 0: always.
     """
 
     label: str
     symbol: str
     condition: str = ""
-    from_scale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,6 @@ def _renderer(look: Look) -> str:
     rules, symbols = [], []
     for at, rule in enumerate(look.rules):
         condition = f" filter={xml_attribute(rule.condition)}" if rule.condition else ""
-        condition += f' scalemaxdenom="{rule.from_scale}" scalemindenom="0"' if rule.from_scale else ""
         rules.append(f'<rule key="{{{_key(at)}}}" symbol="{at}" label={xml_attribute(rule.label)}{condition}/>')
         symbols.append(rule.symbol.replace('name="?"', f'name="{at}"', 1))
     ordered = f'<orderby><orderByClause asc="0" nullsFirst="0">{xml_text(look.order)}</orderByClause></orderby>'

@@ -6,7 +6,6 @@ QGIS runs under the system's Python, which has its bindings (Debian: qgis, pytho
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 TESTS = Path(__file__).parents[1]
@@ -28,8 +26,6 @@ if str(TESTS) not in sys.path:
 
 from fakes.release import Written, make_content, write  # noqa: E402
 
-from rtm_pipeline.publication.feature_tables import feature_tables  # noqa: E402
-from rtm_pipeline.publication.geopackage import write_geopackage  # noqa: E402
 from rtm_pipeline.surface.tiers import TIERS  # noqa: E402
 
 pytestmark = pytest.mark.acceptance
@@ -167,27 +163,6 @@ def test_map_tips_show_text_from_sources_as_text(ask: Ask, moved: Written) -> No
         assert "[%" not in tip, "every expression was worked out"
     assert "DROP TABLE" in "".join(tips["neighborhoods"])
     assert "not known" in "".join(tips["priority_lots"]), "a cost that is not known says so"
-
-
-def test_many_sites_do_not_hide_the_surface(ask: Ask, moved: Written, tmp_path: Path) -> None:
-    """From afar only the first fifth of 3,000 sites is drawn; close by, all are."""
-    grid = moved.content.grid
-    few = moved.content.tables["priority_lots"]
-    at = np.arange(3000) % grid.n_cells
-    columns = {"rank": np.arange(1, 3001), "x": grid.center_x_u[at], "y": grid.center_y_u[at]}
-    many = few.take(pa.array(np.zeros(3000, int)))
-    for name, values in columns.items():
-        many = many.set_column(many.column_names.index(name), many.schema.field(name), pa.array(values))
-    tables = feature_tables(dataclasses.replace(moved.content, tables={"priority_lots": many}))
-    write_geopackage(tmp_path / "many.gpkg", tables, crs=grid.spec.crs, as_of=moved.content.as_of)
-    source = [str(tmp_path / "many.gpkg"), "priority_lots"]
-    x, y = float(columns["x"][2000]), float(columns["y"][2000])  # rank 2,001: none before it lies there
-    blanks = []
-    for half in (20_000.0, 300.0):
-        request = {"extent": [x - half, y - half, x + half, y + half], "size": [400, 400], "sources": [source]}
-        (colors,) = ask({"maps": [{**request, "points": [[x, y]]}]})["maps"]
-        blanks.append(colors[0] == "#ffffff")
-    assert blanks == [True, False]
 
 
 def test_the_project_opens_styled_from_another_folder(ask: Ask, moved: Written) -> None:
