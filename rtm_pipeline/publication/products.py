@@ -18,6 +18,7 @@ from rtm_pipeline.publication.feature_tables import (
     study_area_table,
 )
 from rtm_pipeline.publication.geopackage import write_geopackage
+from rtm_pipeline.publication.model_card import model_card
 from rtm_pipeline.publication.parquet import quarantine_table, write_parquet, write_plain_parquet
 from rtm_pipeline.publication.picture import Picture, draw_picture
 from rtm_pipeline.publication.project_layers import explanation_layer, project_groups
@@ -68,6 +69,9 @@ def write_release(content: ReleaseContent, folder: Path) -> None:
     )
     for edition in (PUBLIC, RESTRICTED):
         (folder / edition / "SOURCES.txt").write_text(sources_text(content, edition), encoding="utf-8")
+    card = model_card(content)
+    for target in (folder, public):
+        (target / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     write_reports(content, folder)
     write_catalog(content, public, shown)
     write_public_manifest(content, public)

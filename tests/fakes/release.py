@@ -29,6 +29,7 @@ from rtm_pipeline.model.terrain import FittedTerrain, Term
 from rtm_pipeline.priorities.columns import TABLES, Column, build_table
 from rtm_pipeline.publication.content import AreaPolygons, ComparedRelease, ReleaseContent, SourceCredit
 from rtm_pipeline.sources.manifest import Snapshot
+from rtm_pipeline.surface.columns import Columns
 from rtm_pipeline.surface.forecast import Forecast
 from rtm_pipeline.surface.heterogeneity import CellPrior
 from rtm_pipeline.surface.seasonal import SeasonalProfile
@@ -238,7 +239,7 @@ def _forecast(grid: StudyGrid, rrs: NDArray[np.float64], rng: np.random.Generato
         ladder=(4.0, 2.0),
         strengths=(5.0, 5.0),
         powers=(0.5, 0.5),
-        columns=(),
+        columns=Columns((), (), np.empty(0), np.empty(0), ()),
         factors=(),
         centers=nothing,
         scales=nothing,
