@@ -36,6 +36,9 @@ class AreaSpec:
     block_u: float
     buffer_u: float
     """Largest spatial influence of any factor: features this far outside the area still count."""
+    offset_x_u: float = 0.0
+    offset_y_u: float = 0.0
+    """Shift of the grid's anchor."""
 
 
 @dataclass(frozen=True, slots=True)

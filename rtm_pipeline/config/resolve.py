@@ -189,7 +189,13 @@ def _area(model: CityModel, factors: dict[str, FactorSpec], unit_m: float, block
         cell_size_u=Length.parse(model.area.cell_size).in_crs_units(crs_unit_m=unit_m, block_m=block_m),
         block_u=Length.parse(model.area.block).in_crs_units(crs_unit_m=unit_m),
         buffer_u=max(bands, default=0.0),
+        offset_x_u=_offset(model.area.offset.x, unit_m, block_m),
+        offset_y_u=_offset(model.area.offset.y, unit_m, block_m),
     )
+
+
+def _offset(text: str | None, unit_m: float, block_m: float) -> float:
+    return 0.0 if text is None else Length.parse(text).in_crs_units(crs_unit_m=unit_m, block_m=block_m)
 
 
 def _exclude(model: ExcludeModel) -> Selection:

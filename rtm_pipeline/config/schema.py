@@ -28,6 +28,13 @@ class ExcludeModel(Strict):
         return {"source": value} if isinstance(value, str) else value
 
 
+class OffsetModel(Strict):
+    """Shift of the grid's anchor east and north, to see how much hangs on where cells begin."""
+
+    x: LengthText | None = None
+    y: LengthText | None = None
+
+
 class AreaModel(Strict):
     """Study area and grid."""
 
@@ -40,6 +47,8 @@ class AreaModel(Strict):
     cell_size: LengthText = "250 ft"
     block: LengthText = "500 ft"
     """Mean block length of the city; half of it is the usual cell size."""
+    offset: OffsetModel = OffsetModel()
+    """Shift of the grid, for studies of stability: cells begin at multiples of cell_size, moved by this."""
     exclude: tuple[ExcludeModel, ...] = ()
 
 
@@ -99,7 +108,8 @@ class ForecastModel(Strict):
     judge: Literal["behind", "ahead"] = "behind"
     """A night is judged on the last horizon before as_of; a backtest on the horizon ahead of it."""
     block_if_not_better: bool = False
-    """Whether a forecast that does not beat the best baseline may not be published."""
+    """Whether a forecast that is judged not_better than the best simple rule stops the run; otherwise it is published
+    with that said on it."""
 
 
 class ScheduleModel(Strict):

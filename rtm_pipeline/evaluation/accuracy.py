@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
-from rtm_pipeline.evaluation.compare import Comparison, compare
+from rtm_pipeline.evaluation.compare import VERDICT_RULE, Comparison, compare, mean_log_pai
 from rtm_pipeline.evaluation.measures import SHARES, SurfaceMeasures, measure
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.surface.past import BASELINES, Baselines
@@ -64,6 +64,10 @@ class Accuracy:
         The same with factors whose history is assumed.
     not_judged : str or None
         Why there is no verdict.
+    baselines_ahead : tuple of str
+        Rules that, looking back, caught more than the forecast over all shares (mean log PAI), chosen or not.
+    comparison_assumed : Comparison or None
+        As ``comparison``, of the forecast with factors whose history is assumed; it decides nothing.
     """
 
     cutoff: date
@@ -79,6 +83,8 @@ class Accuracy:
     left_out: tuple[tuple[str, str], ...] = ()
     with_assumed: dict[str, SurfaceMeasures | None] | None = None
     not_judged: str | None = None
+    baselines_ahead: tuple[str, ...] = ()
+    comparison_assumed: Comparison | None = None
 
     @property
     def verdict(self) -> str:
@@ -94,6 +100,7 @@ class Accuracy:
             "mean_log_ratio": {"value": None, "low": None, "high": None},
             "verdict": "not_judged",
             "verdict_reason": self.not_judged,
+            "verdict_rule": VERDICT_RULE,
         }
         if self.comparison is not None:
             compared |= self.comparison.as_json()
@@ -107,9 +114,18 @@ class Accuracy:
             "missing": dict(self.missing),
             **compared,
             "baseline_reason": self.baseline_reason,
+            "baselines_ahead": list(self.baselines_ahead),
             "left_out": [{"factor": factor, "reason": reason} for factor, reason in self.left_out],
             "with_assumed": None if self.with_assumed is None else _block(self.with_assumed),
+            "with_assumed_difference": _differences(self.comparison_assumed),
         }
+
+
+def _differences(comparison: Comparison | None) -> dict[str, object] | None:
+    if comparison is None:
+        return None
+    block = comparison.as_json()
+    return {name: block[name] for name in ("difference", "mean_log_ratio")}
 
 
 def _block(surfaces: Mapping[str, SurfaceMeasures | None]) -> dict[str, object]:
@@ -191,6 +207,7 @@ def judge(
     else:
         comparison = compare(observed, mine, theirs, name, blocks, shares=shares, seed=seed)
     assumed = None if with_assumed is None else _measure_all(grid, observed, with_assumed, shares)[0]
+    labelled = None if with_assumed is None else with_assumed.get("forecast", Scored(None)).score
     return Accuracy(
         cutoff=cutoff,
         horizon=horizon,
@@ -205,6 +222,22 @@ def judge(
         left_out=left_out,
         with_assumed=assumed,
         not_judged=why_not,
+        baselines_ahead=() if mine is None else _ahead(observed, mine, baselines, shares),
+        comparison_assumed=None
+        if labelled is None or theirs is None
+        else compare(observed, labelled, theirs, name, blocks, shares=shares, seed=seed),
+    )
+
+
+def _ahead(
+    observed: NDArray[np.integer], mine: NDArray[np.floating], baselines: Baselines, shares: tuple[float, ...]
+) -> tuple[str, ...]:
+    """Baselines with a higher mean log PAI than the forecast, in hindsight."""
+    reached = mean_log_pai(observed, mine, shares)
+    return tuple(
+        name
+        for name in BASELINES
+        if name in baselines.surfaces and mean_log_pai(observed, baselines.surfaces[name], shares) > reached
     )
 
 

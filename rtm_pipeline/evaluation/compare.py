@@ -16,9 +16,13 @@ from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.measures import SHARES, Ranking, share_key, top_cells
 from rtm_pipeline.surface.sums import block_sums
 
-__all__ = ["Comparison", "RatioInterval", "compare", "mean_log_pai"]
+__all__ = ["VERDICT_RULE", "Comparison", "RatioInterval", "compare", "mean_log_pai"]
 
 INTERVAL_LEVEL = 0.95
+VERDICT_RULE = (
+    "better: over all shares of area together more incidents than the baseline by more than chance allows, and at no "
+    "share fewer by more than chance allows; not_better: anything else that could be judged"
+)
 _DRAWS = 2000
 _LEAST_EVENTS = 30
 _LEAST_BLOCKS = 10
@@ -45,9 +49,11 @@ class Comparison:
     mean_log_ratio : RatioInterval
         Mean over the shares of the log of the ratio; no hit at a share counts as half a hit.
     verdict : str
-        ``better`` if the interval of the mean log ratio lies above 0, ``not_better`` if it does not, ``not_judged``
-        with the reason.
+        ``better`` if the interval of the mean log ratio lies above 0 and that of no hit ratio below 1; ``not_judged``
+        with too little to judge on; else ``not_better``. A lead that chance explains is no lead: a surface that is
+        only said to be better when that is shown can't become so by luck.
     reason : str or None
+        Which part of the rule failed, in words; None where ``better``.
     level : float
     blocks, draws : int
     """
@@ -83,6 +89,7 @@ class Comparison:
             },
             "verdict": self.verdict,
             "verdict_reason": self.reason,
+            "verdict_rule": VERDICT_RULE,
         }
 
 
@@ -137,8 +144,30 @@ def compare(
     point, ratios = _ratios(*totals), _ratios(*samples)
     hit_ratio = {share: _interval(point[j], ratios[:, j], tail) for j, share in enumerate(shares)}
     mean_log = _interval(float(_mean_log(*totals)), _mean_log(*samples), tail)
-    verdict = "not_judged" if reason else ("better" if (mean_log.low or 0.0) > 0 else "not_better")
+    verdict = "not_judged"
+    if reason is None:
+        reason = _shortfall(hit_ratio, mean_log, level)
+        verdict = "better" if reason is None else "not_better"
     return Comparison(baseline_name, hit_ratio, mean_log, verdict, reason, level, n_blocks, draws)
+
+
+def _shortfall(hit_ratio: dict[float, RatioInterval], mean_log: RatioInterval, level: float) -> str | None:
+    """Which part of the rule for ``better`` a surface fails; None where it fails none."""
+    worse = [(share, ratio) for share, ratio in hit_ratio.items() if ratio.high is not None and ratio.high < 1.0]
+    if worse:
+        return "; ".join(
+            f"at {share:.1%} of the area it caught {ratio.value:.3f} times the incidents of the baseline "
+            f"({ratio.low:.3f} to {ratio.high:.3f})"
+            for share, ratio in worse
+        )
+    value, low, high = mean_log.value or 0.0, mean_log.low, mean_log.high
+    if low is not None and low > 0:
+        return None
+    mean = f"{math.exp(value):.3f}"
+    span = "" if low is None or high is None else f" ({level:.0%} interval {math.exp(low):.3f} to {math.exp(high):.3f})"
+    if high is not None and high < 0:
+        return f"over all shares it caught fewer incidents than the baseline: {mean} times as many{span}"
+    return f"over all shares it caught {mean} times the incidents of the baseline{span}: within what chance allows"
 
 
 def mean_log_pai(

@@ -55,7 +55,7 @@ def features_known(layer: Layer, spec: FactorSpec, known_at: date, *, assume_his
     if codes is not None:
         rows &= np.isin(layer.category, codes)
     chosen = np.flatnonzero(rows)
-    if spec.unit == "incident" and layer.kind == "events":
+    if spec.unit == "incident" and layer.kind in ("events", "requests"):
         chosen = chosen[np.sort(np.unique(layer.incident[chosen], return_index=True)[1])]
     return layer.x[chosen], layer.y[chosen], None if layer.geometry is None else layer.geometry[chosen]
 

@@ -31,8 +31,9 @@ class FactorSpec:
     lookback : Duration, optional
         Only rows dated within this time before the vintage (311 of the last year); None: all that stand.
     unit : str
-        ``incident``: rows of an event layer that belong to one incident are one feature, at the place of the first
-        (victims of one shooting do not make it denser). ``row``: every row is a feature.
+        ``incident``: rows of an event or request layer that belong to one incident are one feature, at the place of
+        the first (victims of one shooting, reports of one broken door do not make it denser). ``row``: every row is
+        a feature.
     smallest_density_cells : float
         Least bandwidth of a density in cells. A kernel narrower than the cell, taken at the cell's center, misses
         most of what lies in the cell, so such bands are left out for density, and reported.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -19,6 +20,7 @@ from rtm_pipeline.layers.filters import passes
 from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.layer import Layer, LayerCounts, LayerResult
 from rtm_pipeline.layers.reading import Reading, read_rows
+from rtm_pipeline.layers.repeats import link_repeats
 from rtm_pipeline.layers.spec import LayerSpec
 from rtm_pipeline.layers.yearly import located_shares
 from rtm_pipeline.sources.source_read import FILE, GEOMETRY, ROW
@@ -98,6 +100,9 @@ def build_layer(
     notes = _notes(spec, reading, decided, coverage)
     _check_not_empty(spec, counts, notes)
     layer = _assemble(spec, reading, decided, frame, fetched_at, coverage)
+    if spec.kind == "requests" and not spec.incident:
+        layer = _link_requests(layer, frame)
+        notes["repeats"] = len(layer) - int(np.unique(layer.incident).size)
     check_layer(layer, dated=spec.date is not None and spec.date.required)
     _log.info("layer %s: %s", spec.name, describe_rows(counts))
     return LayerResult(layer, counts, _quarantine(spec, table, fates), notes)
@@ -164,6 +169,13 @@ def _assemble(
     ended = np.fmin(until, reading.timing.until)
     withdrawn = take(np.flatnonzero(stood), ended, None) if stood.any() else None
     return take(np.flatnonzero(decided == Fate.KEPT), reading.timing.until, withdrawn)
+
+
+def _link_requests(layer: Layer, frame: Frame) -> Layer:
+    """Requests that repeat an earlier one of their kind belong to its incident."""
+    link = link_repeats(layer.x, layer.y, layer.time, layer.category, unit_m=frame.unit_m)
+    rows = np.arange(len(layer), dtype=np.int64)
+    return replace(layer, incident=layer.incident[np.where(link >= 0, link, rows)])
 
 
 def _earliest_known(spec: LayerSpec, frame: Frame, fetched_at: datetime) -> date | None:

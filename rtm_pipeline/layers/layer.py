@@ -56,7 +56,8 @@ class Layer:
     category : ndarray of int16, shape (n,)
         Index into ``category_names``; -1 where the layer has no categories.
     incident : ndarray of int64, shape (n,)
-        Rows with the same number belong to one incident.
+        Rows with the same number belong to one incident. Requests that repeat one of their kind nearby belong to its
+        incident (`rtm_pipeline.layers.repeats`).
     flags : mapping of str to ndarray of bool
         Named subsets (such as ``firearm``).
     attributes : pyarrow.Table

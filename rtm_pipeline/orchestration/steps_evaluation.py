@@ -147,7 +147,8 @@ def _checks(value: Backtest, vintages: RunVintages) -> tuple[CheckReport, ...]:
     why = accuracy.not_judged or accuracy.as_json()["verdict_reason"]
     words = {
         "better": f"The forecast beats {against}.",
-        "not_better": f"The forecast is not better than {against}. It is published with that said on it.",
+        "not_better": f"The forecast is not better than {against}: {why}. It is published with that said on it, unless "
+        "forecast.block_if_not_better is set.",
         "not_judged": f"The forecast could not be judged: {why}.",
     }
     return (

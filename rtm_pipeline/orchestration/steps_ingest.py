@@ -113,7 +113,7 @@ def _place(city: City) -> Step:
 
     def reads(city: City, _: Any) -> Any:
         area = city.area
-        return [area.polygons, area.exclude, area.crs, area.cell_size_u]
+        return [area.polygons, area.exclude, area.crs, area.cell_size_u, area.offset_x_u, area.offset_y_u]
 
     return Step(
         name=PLACE,
@@ -165,7 +165,14 @@ def place_of(city: City, rows: Mapping[str, Rows]) -> Place:
     for index, selection in enumerate(spec.exclude):
         shapes, crs = polygons(selection, rows[selection.source], where=f"area.exclude.{index}")
         excluded.append(study_area(shapes, crs, spec.crs))
-    grid = study_grid(area, crs=spec.crs, cell_size_u=spec.cell_size_u, exclude=excluded)
+    grid = study_grid(
+        area,
+        crs=spec.crs,
+        cell_size_u=spec.cell_size_u,
+        exclude=excluded,
+        offset_x_u=spec.offset_x_u,
+        offset_y_u=spec.offset_y_u,
+    )
     return Place(area, grid)
 
 

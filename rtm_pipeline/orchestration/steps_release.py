@@ -197,7 +197,8 @@ def _statements(judged: Backtest) -> dict[str, str]:
     rule = accuracy.baseline_chosen
     forecast = {
         "better": f"Ranked places better than {rule} on {accuracy.horizon}.",
-        "not_better": f"Did not rank places better than {rule} on {accuracy.horizon}.",
+        "not_better": f"Did not rank places better than {rule} on {accuracy.horizon}: "
+        f"{accuracy.as_json()['verdict_reason']}.",
         "not_judged": f"Not judged: {accuracy.as_json()['verdict_reason']}.",
     }[accuracy.verdict]
     terrain = "Explains where by the landscape; it is not meant to rank places better than past counts do."

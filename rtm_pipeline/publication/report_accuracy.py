@@ -14,6 +14,10 @@ __all__ = ["AccuracyFacts", "At", "CalibrationRow", "SurfaceAccuracy", "Verdict"
 PERFECT = "perfect"
 UNIFORM = "uniform"
 HEADLINE_SHARE = 0.05
+_UNSAID = {
+    "not_judged": "no later period has been compared with it yet",
+    "not_better": "over all shares of area, the difference is within what chance allows",
+}
 _ORDER = (FORECAST, RISK_TERRAIN, "counts_decayed", "counts_2y", "counts_1y", "kde", UNIFORM, PERFECT)
 
 
@@ -197,7 +201,7 @@ def _verdict(
     found: Mapping[str, Any], surfaces: Sequence[SurfaceAccuracy], baseline: str, judged_on: str, outcome: str
 ) -> Verdict:
     code = str(found.get("verdict") or "not_judged")
-    reason = str(found.get("verdict_reason") or "no later period has been compared with it yet")
+    reason = str(found.get("verdict_reason") or _UNSAID.get(code, ""))
     if code == "not_judged":
         return Verdict(code, "Not judged yet", f"How good the forecast is could not be judged: {reason}.")
     mine, theirs, best = (next((s for s in surfaces if s.name == n), None) for n in (FORECAST, baseline, PERFECT))
@@ -209,14 +213,19 @@ def _verdict(
         return Verdict(
             code,
             "Better than the best simple rule",
-            f"{text} Over all shares of area, the difference is larger than chance allows ({level} interval).",
+            f"{text} Over all shares of area, the difference is larger than chance allows ({level} interval); at "
+            "no share is the rule ahead by more than that.",
         )
     return Verdict(
         code,
         "Not better than the best simple rule",
-        f"{text} Over all shares of area, the difference is within what chance allows ({level} interval). To rank "
-        "places, the simple rule serves as well; the risk terrain says why a place is risky.",
+        f"{text} {_sentence(reason)} To rank places, the simple rule serves as well; the risk terrain says why a place "
+        "is risky.",
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _caught(

@@ -135,3 +135,18 @@ def test_any_table_can_be_judged():
     assert found["n_events"] == 9.0
     assert found["distinct_values"] == 3
     json.dumps(found)
+
+
+def test_rules_that_were_ahead_in_hindsight_are_named():
+    assert judged(surfaces={"forecast": Scored(CITY.outcome(0).astype(float))}).baselines_ahead == ()
+    behind = judged(surfaces={"forecast": Scored(np.ones(CITY.grid.n_cells))}).as_json()
+    assert "counts_decayed" in behind["baselines_ahead"]  # type: ignore[operator]
+
+
+def test_assumed_factors_are_compared_beside_and_decide_nothing():
+    perfect = Scored(CITY.outcome(0).astype(float))
+    found = judged(surfaces={"forecast": Scored(TERRAIN)}, with_assumed={"forecast": perfect})
+    assert found.verdict == "not_better"
+    block = found.as_json()["with_assumed_difference"]
+    assert block["mean_log_ratio"]["low"] > 0  # type: ignore[index]
+    assert judged(surfaces={"forecast": Scored(TERRAIN)}).as_json()["with_assumed_difference"] is None

@@ -10,7 +10,7 @@ from support.cells import START, made_city
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.baseline import choose_baseline
-from rtm_pipeline.evaluation.compare import compare, mean_log_pai
+from rtm_pipeline.evaluation.compare import VERDICT_RULE, compare, mean_log_pai
 from rtm_pipeline.grid.blocks import spatial_blocks
 
 RNG = np.random.default_rng(0)
@@ -142,3 +142,25 @@ def test_blocks_of_the_grid_serve():
     blocks = spatial_blocks(city.grid, 400.0)
     counts = city.history.rows(city.history.observed).astype(float)
     assert compare(city.outcome(0), city.rates, counts, "counts", blocks).verdict == "better"
+
+
+def test_worse_at_one_share_is_not_better_whatever_the_mean():
+    """Ahead at wide shares, clearly behind at the narrowest: whoever greens 0.5 % of the area is worse served."""
+    order = np.argsort(-GOOD)
+    surface = np.empty(4000)
+    surface[np.concatenate([order[1500:1520], order[:1500], order[1520:]])] = np.arange(4000, 0, -1)
+    found = compare(OBSERVED, surface, POOR, "poor", BLOCKS)
+    assert found.hit_ratio[0.005].high < 1.0  # type: ignore[operator]
+    assert found.hit_ratio[0.1].low > 1.0  # type: ignore[operator]
+    assert found.verdict == "not_better"
+    assert (found.reason or "").startswith("at 0.5% of the area it caught")
+    assert found.as_json()["verdict_rule"] == VERDICT_RULE
+
+
+def test_a_shortfall_is_told_in_words():
+    behind = compare(OBSERVED, POOR, GOOD, "good", BLOCKS, shares=(0.1, 0.2))
+    assert "of the baseline" in (behind.reason or "")
+    level = compare(OBSERVED, GOOD, GOOD, "itself", BLOCKS)
+    assert level.verdict == "not_better"
+    assert "1.000 times the incidents of the baseline" in (level.reason or "")
+    assert "within what chance allows" in (level.reason or "")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ModelError
-from rtm_pipeline.evaluation.reporting import link_repeats, reporting_rates
+from rtm_pipeline.evaluation.reporting import reporting_rates
+from rtm_pipeline.layers.repeats import link_repeats
 
 START = np.datetime64("2018-01-01", "s")
 
