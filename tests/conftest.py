@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.city import DEMO_DATA, ROOT, Answer, Command, Night
+
+EXPECTED_SKIPS = (r"this GDAL can't write a File Geodatabase",)
+"""Reasons for which a test may be skipped in CI (regular expressions). Everything else CI installs or has beside it."""
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip that nobody expects fails the run: a test that silently stops running proves nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or hasattr(session.config, "workerinput") or reporter is None:
+        return
+    for report in reporter.stats.get("skipped", []):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not any(re.search(expected, reason) for expected in EXPECTED_SKIPS):
+            reporter.write_line(f"\nunexpected skip of {report.nodeid}: {reason}", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(autouse=True)
