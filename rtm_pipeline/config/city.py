@@ -16,6 +16,9 @@ from rtm_pipeline.units import Duration, Vintage, Window
 __all__ = ["AreaSpec", "City", "ForecastSpec", "OutcomeSpec", "Selection"]
 
 
+COVERS_AREA = "area"  # coverage or reach: the study area itself, and nothing outside it
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Polygons of a source, all or those that pass a filter."""
@@ -39,6 +42,8 @@ class AreaSpec:
     offset_x_u: float = 0.0
     offset_y_u: float = 0.0
     """Shift of the grid's anchor."""
+    reach: str | None = None
+    """Source with the polygon that the files cover, or ``area``: they end at the limits; None: they reach beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,20 @@ class City:
     programs: ProgramsPlan | None
     schedule_cron: str | None
     labels: Mapping[str, str]
+
+    @property
+    def area_sources(self) -> tuple[str, ...]:
+        """Sources that the study area and its grid are made of."""
+        reach = [self.area.reach] if self.area.reach not in (None, COVERS_AREA) else []
+        names = [self.area.polygons.source, *(exclude.source for exclude in self.area.exclude), *reach]
+        return tuple(dict.fromkeys(str(name) for name in names))
+
+    @property
+    def used_sources(self) -> tuple[str, ...]:
+        """Sources that anything draws on, in the order of the configuration."""
+        coverages = {spec.coverage for spec in self.layers.values()} - {None, COVERS_AREA}
+        used = {*self.area_sources, *(spec.source for spec in self.layers.values()), *coverages}
+        return tuple(name for name in self.sources if name in used)
 
     def layers_of(self, source: str) -> tuple[str, ...]:
         """Names of the layers that draw on a source."""

@@ -41,6 +41,8 @@ def _unknown(name: str, allowed: Iterable[str], what: str) -> str:
 def _area(model: CityModel, note: Note) -> None:
     if model.area.source not in model.sources:
         note(("area", "source"), _unknown(model.area.source, model.sources, "source"))
+    if model.area.reach not in (None, "area", *model.sources):
+        note(("area", "reach"), _unknown(str(model.area.reach), ["area", *model.sources], "source"))
     for index, exclude in enumerate(model.area.exclude):
         if exclude.source not in model.sources:
             note(("area", "exclude", index), _unknown(exclude.source, model.sources, "source"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from rtm_pipeline.config.city import AreaSpec, City, ForecastSpec, OutcomeSpec, Selection
+from rtm_pipeline.config.city import COVERS_AREA, AreaSpec, City, ForecastSpec, OutcomeSpec, Selection
 from rtm_pipeline.config.programs import resolve_programs
 from rtm_pipeline.config.schema import CityModel, ExcludeModel
 from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, GeometryModel, Group, LayerModel
@@ -28,9 +28,7 @@ from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
 from rtm_pipeline.sources.spec import ArcGISSource, ColumnRequest, FileSource, SocrataSource, Source
 from rtm_pipeline.units import Duration, Length
 
-__all__ = ["COVERS_AREA", "resolve_city"]
-
-COVERS_AREA = "area"  # coverage: area - the layer is known inside the study area and nowhere else
+__all__ = ["resolve_city"]
 
 
 @lru_cache(maxsize=16)
@@ -159,6 +157,8 @@ def _columns(
         native.add(selection.source)
         for group in selection.where.groups if selection.where else ():
             wanted[selection.source].update(dict.fromkeys(condition.column for condition in group))
+    if area.reach not in (None, COVERS_AREA):
+        native.add(str(area.reach))
     for layer in layers.values():
         wanted[layer.source].update(dict.fromkeys(layer.columns()))
         if layer.geometry.kind == "native":
@@ -191,6 +191,7 @@ def _area(model: CityModel, factors: dict[str, FactorSpec], unit_m: float, block
         buffer_u=max(bands, default=0.0),
         offset_x_u=_offset(model.area.offset.x, unit_m, block_m),
         offset_y_u=_offset(model.area.offset.y, unit_m, block_m),
+        reach=model.area.reach,
     )
 
 

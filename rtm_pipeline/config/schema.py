@@ -50,6 +50,9 @@ class AreaModel(Strict):
     offset: OffsetModel = OffsetModel()
     """Shift of the grid, for studies of stability: cells begin at multiples of cell_size, moved by this."""
     exclude: tuple[ExcludeModel, ...] = ()
+    reach: Slug | None = None
+    """Where the files end: a source with the polygon that they cover, or ``area`` if they stop at the study area's
+    limits. Cells nearer to that edge than the largest influence are flagged: features beyond it are not seen."""
 
 
 class FactorModel(Strict):

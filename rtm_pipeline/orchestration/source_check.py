@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from rtm_pipeline.config.city import COVERS_AREA
 from rtm_pipeline.config.load import LoadedConfig
-from rtm_pipeline.config.resolve import COVERS_AREA
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.steps_ingest import frame_of, place_of, read_layer, source_rows

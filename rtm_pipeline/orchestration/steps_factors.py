@@ -112,10 +112,14 @@ def _make_factor(context: StepContext, name: str, inputs: Mapping[str, Any]) -> 
     place: Place = inputs[PLACE]
     vintages: RunVintages = inputs[VINTAGES]
     fit, judge = vintages.nightly.known_at, vintages.backtest.known_at
+    judged = factor_pair(layer, place, spec, judge, vintages.cutoff, assume_history=False)
+    assumed = judged  # the same numbers, unless something has to be assumed
+    if judged.left_out is not None:
+        assumed = factor_pair(layer, place, spec, judge, vintages.cutoff, assume_history=True)
     pairs = {
         NIGHTLY: factor_pair(layer, place, spec, fit, vintages.as_of, assume_history=True),
-        BACKTEST: factor_pair(layer, place, spec, judge, vintages.cutoff, assume_history=False),
-        BACKTEST_ASSUMED: factor_pair(layer, place, spec, judge, vintages.cutoff, assume_history=True),
+        BACKTEST: judged,
+        BACKTEST_ASSUMED: assumed,
     }
     current = pairs[NIGHTLY].apply
     facts: dict[str, Any] = {

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rtm_pipeline.config.city import City, Selection
-from rtm_pipeline.config.resolve import COVERS_AREA
+from rtm_pipeline.config.city import COVERS_AREA, City, Selection
 from rtm_pipeline.errors import SchemaError
 from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.layer import LayerResult
@@ -51,11 +50,8 @@ def plausible_u(city: City) -> float:
 
 def ingest_steps(city: City) -> list[Step]:
     """Snapshots of all sources that anything draws on, the study area, all layers."""
-    used = {spec.source for spec in city.layers.values()}
-    used |= {city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)}
-    used |= {spec.coverage for spec in city.layers.values() if spec.coverage and spec.coverage != COVERS_AREA}
     return [
-        *(_snapshot(name) for name in city.sources if name in used),
+        *(_snapshot(name) for name in city.used_sources),
         _place(city),
         *(_layer(spec) for spec in city.layers.values()),
     ]
@@ -109,15 +105,14 @@ def take_snapshot(context: StepContext, name: str) -> StepResult:
 
 
 def _place(city: City) -> Step:
-    sources = dict.fromkeys([city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)])
-
     def reads(city: City, _: Any) -> Any:
         area = city.area
-        return [area.polygons, area.exclude, area.crs, area.cell_size_u, area.offset_x_u, area.offset_y_u]
+        grid = [area.cell_size_u, area.offset_x_u, area.offset_y_u]
+        return [area.polygons, area.exclude, area.crs, *grid, area.reach]
 
     return Step(
         name=PLACE,
-        inputs=tuple(snapshot_step(source) for source in sources),
+        inputs=tuple(snapshot_step(source) for source in city.area_sources),
         reads=reads,
         run=lambda context, inputs: _make_place(context, inputs),
         group="grid",
@@ -127,7 +122,7 @@ def _place(city: City) -> Step:
 
 
 def _make_place(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
-    place = place_of(context.city, {name: stored_rows(context, inputs, name) for name in _area_sources(context.city)})
+    place = place_of(context.city, {name: stored_rows(context, inputs, name) for name in context.city.area_sources})
     grid = place.grid
     square_miles = float(grid.exposure.sum()) * (grid.spec.cell_size_m / 1609.344) ** 2
     return StepResult(
@@ -150,10 +145,6 @@ def stored_rows(context: StepContext, inputs: Mapping[str, Any], source: str) ->
     return Rows(table, snapshot.crs, datetime.fromisoformat(str(snapshot.fetched_at)))
 
 
-def _area_sources(city: City) -> list[str]:
-    return [city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)]
-
-
 def place_of(city: City, rows: Mapping[str, Rows]) -> Place:
     """Study area and grid from the rows of their sources."""
     from rtm_pipeline.grid.area import study_area, study_grid
@@ -173,7 +164,17 @@ def place_of(city: City, rows: Mapping[str, Rows]) -> Place:
         offset_x_u=spec.offset_x_u,
         offset_y_u=spec.offset_y_u,
     )
-    return Place(area, grid)
+    return Place(area, grid, _reach(city, area, rows))
+
+
+def _reach(city: City, area: Any, rows: Mapping[str, Rows]) -> Any:
+    """The polygon that the files cover; None where they reach beyond."""
+    from rtm_pipeline.grid.area import study_area
+
+    if city.area.reach in (None, COVERS_AREA):
+        return area if city.area.reach else None
+    shapes, crs = polygons(Selection(city.area.reach, None), rows[city.area.reach], where="area.reach")
+    return study_area(shapes, crs, city.area.crs)
 
 
 def polygons(selection: Selection, rows: Rows, *, where: str) -> tuple[Any, str]:

@@ -54,7 +54,7 @@ def release_steps(city: City) -> list[Step]:
         *((PRIORITIES,) if city.programs else ()),
         *(layer_step(name) for name in city.layers),
         *(factor_step(name) for name in city.factors),
-        *dict.fromkeys(snapshot_step(spec.source) for spec in city.layers.values()),
+        *(snapshot_step(name) for name in city.used_sources),
     )
 
     def reads(city: City, as_of: date) -> Any:
@@ -104,6 +104,7 @@ def _why_not_promoted(context: StepContext) -> str | None:
 
 def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
     """Everything that the products are made from."""
+    from rtm_pipeline.grid import with_border
     from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
     from rtm_pipeline.publication.release import run_id_of
     from rtm_pipeline.surface.tiers import tiers_of
@@ -111,7 +112,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
     city = context.city
     place: Place = inputs[PLACE]
     vintages: RunVintages = inputs[VINTAGES]
-    snapshots = {spec.source: inputs[snapshot_step(spec.source)] for spec in city.layers.values()}
+    snapshots = {name: inputs[snapshot_step(name)] for name in city.used_sources}
     pairs = pairs_of(city, inputs, NIGHTLY)
     terrain = inputs[TERRAIN]
     run_id = run_id_of(
@@ -134,7 +135,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
         horizon=city.forecast.horizon,
         outcome=city.outcome.layer,
         unit=city.outcome.unit,
-        grid=place.grid,
+        grid=place.grid if place.reach is None else with_border(place.grid, place.reach, city.area.buffer_u),
         area=place.area,
         terrain=terrain,
         tiers={"risk_terrain": tiers_of(terrain.rrs), "forecast": tiers_of(inputs[FORECAST].expected)},

@@ -45,10 +45,13 @@ class Place:
     area : shapely polygon
         In the CRS of the grid.
     grid : StudyGrid
+    reach : shapely polygon, optional
+        Where the files have data, in the CRS of the grid; None: beyond the largest influence everywhere.
     """
 
     area: Any
     grid: StudyGrid
+    reach: Any = None
 
 
 @dataclass(frozen=True, slots=True)
