@@ -39,7 +39,10 @@ app = typer.Typer(
 
 Config = Annotated[str, typer.Argument(help="A name in the folder of configurations, or the path of a YAML file.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the city's files.")]
-Output = Annotated[Path | None, typer.Option("--output", help="Where releases go. Default: ./output or RTM_OUTPUT.")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", help="Folder or s3://BUCKET/... of releases. Default: RTM_OUTPUT or ./output."),
+]
 ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder of configurations. Default: ./configs.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: a.b=value. May be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
@@ -48,7 +51,10 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show detail.")]
 
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
+    from rtm_pipeline.orchestration.process import prepare_process
+
     try:
+        prepare_process()
         code = app(standalone_mode=False)
     except RtmError as error:
         fail(str(error), error.exit_code)

@@ -22,7 +22,7 @@ __all__: list[str] = []
 
 
 def _load(
-    config: str, config_dir: Path | None, output: Path | None, data_dir: Path | None, assignments: list[str] | None
+    config: str, config_dir: Path | None, output: str | None, data_dir: Path | None, assignments: list[str] | None
 ) -> tuple[LoadedConfig, Paths]:
     from rtm_pipeline.config.load import find_config, load_config
     from rtm_pipeline.orchestration.paths import Paths
@@ -82,12 +82,12 @@ def backtest(
     from rtm_pipeline.orchestration.summary import accuracy_text, summary_of
 
     facts = summary_of(report)
-    path = Path(facts["release"]) / "accuracy.json"
+    path = f"{facts['release']}/accuracy.json"  # in a bucket it is no path of this machine
     if as_json:
-        say(json.dumps({"accuracy": facts["accuracy"], "path": str(path)}, indent=2))
+        say(json.dumps({"accuracy": facts["accuracy"], "path": path}, indent=2))
         return
     say(accuracy_text(facts["accuracy"]))
-    say(str(path))
+    say(path)
 
 
 def _execute(

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from rtm_pipeline.errors import StaleArtifactError
+from rtm_pipeline.storage.atomic import write_atomic
 
 __all__ = ["Artifact", "ArtifactHeader", "ArtifactStore", "code_digest", "write_atomically"]
+
+write_atomically = write_atomic
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +66,6 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def write_atomically(path: Path, payload: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of either."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 class ArtifactStore:
     """Artifacts of one city under ``artifacts/CITY``; the values of the current process are kept in memory too."""
 
@@ -96,7 +82,7 @@ class ArtifactStore:
         payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
         header = ArtifactHeader(recipe, hashlib.sha256(payload).hexdigest(), dict(inputs))
         head = json.dumps({"recipe": recipe, "content": header.content, "inputs": dict(inputs)}, sort_keys=True)
-        write_atomically(self.path(name), head.encode() + b"\n" + payload)
+        write_atomic(self.path(name), head.encode() + b"\n" + payload)
         self._memory[name] = Artifact(header, value)
         return header
 

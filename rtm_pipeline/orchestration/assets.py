@@ -108,6 +108,7 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
         ],
     )
     def run_step(context: dg.AssetExecutionContext, **inputs: Any) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        getattr(context.resources, lock_key(city.name)).ensure_held()
         settings: Settings = inputs.pop(SETTINGS)
         step_context = StepContext(
             settings=settings,

@@ -17,7 +17,7 @@ from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.errors import ConfigError, RtmError
 from rtm_pipeline.orchestration.assets import ARTIFACTS, city_assets, lock_key
 from rtm_pipeline.orchestration.io_manager import ArtifactIOManager
-from rtm_pipeline.orchestration.locks import city_lock
+from rtm_pipeline.orchestration.locks import CityLock, city_lock
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.step import Step
 from rtm_pipeline.orchestration.steps import steps_of
@@ -132,7 +132,7 @@ def _io_manager(paths: Paths, steps: Mapping[str, Mapping[str, Step]]) -> dg.IOM
 
 def _lock(city: str, paths: Paths) -> dg.ResourceDefinition:
     @dg.resource(description=f"One writer at a time for {city}; held for the length of a run.")
-    def lock(_: dg.InitResourceContext) -> Iterator[Path]:
+    def lock(_: dg.InitResourceContext) -> Iterator[CityLock]:
         with city_lock(paths.locks, city, paths.output) as held:
             yield held
 

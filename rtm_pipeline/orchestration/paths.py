@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.orchestration.process import cache_folder
+from rtm_pipeline.storage.roots import is_remote, root_of
 
 __all__ = ["Paths"]
 
@@ -19,7 +20,7 @@ class Paths:
     Attributes
     ----------
     output : Path
-        Root of releases, snapshots, artifacts and history.
+        Root of releases, snapshots, artifacts and history: a folder, or a bucket (see `storage`).
     data_dir : Path, optional
         Where file sources are, for all cities; by default ``RTM_DATA_DIR`` (a folder named like the city inside it
         comes first), else the folder of the configuration.
@@ -41,8 +42,8 @@ class Paths:
     ) -> Paths:
         """Arguments first, then environment, then the defaults."""
         configs = Path(config_dir or os.environ.get("RTM_CONFIG_DIR") or "configs")
-        root = Path(output or os.environ.get("RTM_OUTPUT") or "output")
-        return cls(root.absolute(), configs.absolute(), Path(data_dir).absolute() if data_dir else None)
+        root = root_of(output or os.environ.get("RTM_OUTPUT") or "output")
+        return cls(root, configs.absolute(), Path(data_dir).absolute() if data_dir else None)
 
     def data_for(self, city: str, config_path: Path) -> Path:
         """The folder against which a city's file sources resolve.
@@ -80,12 +81,21 @@ class Paths:
         return self.output / "artifacts"
 
     @property
+    def history(self) -> Path:
+        """What outlives single nights, of all cities."""
+        return self.output / "history"
+
+    @property
+    def local_state(self) -> Path:
+        """A local folder for what can't lie in a bucket (Dagster's own records): the output, or else the cache."""
+        return self.cache if is_remote(self.output) else self.output
+
+    @property
     def locks(self) -> Path:
-        """Locks; outside the output root, which may be a share or a bucket."""
+        """Locks of local outputs; outside the output root, which may be a share."""
         return self.cache / "locks"
 
     @property
     def cache(self) -> Path:
         """Scratch, compiled kernels and locks: ``RTM_CACHE_DIR``."""
-        named = os.environ.get("RTM_CACHE_DIR")
-        return Path(named).absolute() if named else Path(tempfile.gettempdir()) / f"rtm_pipeline-{os.getuid()}"
+        return cache_folder()

@@ -1,12 +1,15 @@
 """A release: written aside, checked, then made current by one atomic step.
 
-A reader never sees half a release, and a night that fails leaves yesterday's in place.
+A reader never sees half a release, and a night that fails leaves yesterday's in place. On a disk the folder gets its
+name when it is whole; in a bucket, which has no folders to rename, a release exists once its manifest does, and the
+manifest is put last.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -16,11 +19,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rtm_pipeline.errors import PublishError
+from rtm_pipeline.errors import PublishError, RtmError
+from rtm_pipeline.storage.atomic import write_atomic
+from rtm_pipeline.storage.roots import is_remote
 
-__all__ = ["MANIFEST", "Release", "ReleaseStore", "run_id_of", "write_json"]
+__all__ = ["LATEST", "MAKING", "MANIFEST", "Release", "ReleaseStore", "run_id_of", "verify", "write_json"]
+
+logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+MAKING = ".making-"
 LATEST = "latest.json"
 
 
@@ -70,39 +78,62 @@ class ReleaseStore:
             A file can't be written, or an existing release with this id is damaged.
         """
         target = self.folder / run_id
-        if (target / MANIFEST).is_file():
-            verify(target)
-            return Release(self._city, run_id, target, reused=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=".making-"))
         try:
-            fill(aside)
-            manifest = {**facts, "run_id": run_id, "files": _digests(aside)}
-            write_json(aside / MANIFEST, manifest)
-            _sync(aside)
-            aside.chmod(0o755)
-            aside.replace(target)
+            if (target / MANIFEST).is_file():
+                verify(target)
+                return Release(self._city, run_id, target, reused=True)
+            if is_remote(target):
+                with tempfile.TemporaryDirectory(prefix=MAKING) as folder:
+                    self._complete(Path(folder), run_id, fill, facts)
+                    _upload(Path(folder), target)
+                return Release(self._city, run_id, target, reused=False)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=MAKING))
+            try:
+                self._complete(aside, run_id, fill, facts)
+                _sync(aside)
+                aside.chmod(0o755)
+                _make_way(target)
+                aside.replace(target)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
         except OSError as error:
             raise PublishError(
                 f"The release {run_id} could not be written: {error}. The one before stays current."
             ) from None
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         return Release(self._city, run_id, target, reused=False)
 
+    def _complete(self, folder: Path, run_id: str, fill: Callable[[Path], None], facts: Mapping[str, Any]) -> None:
+        fill(folder)
+        write_json(folder / MANIFEST, {**facts, "run_id": run_id, "files": _digests(folder)})
+
     def promote(self, release: Release, as_of: date, *, allow_earlier: bool = False) -> bool:
-        """Make a release current; False if a later one already is."""
+        """Make a release current; False if a later one already is.
+
+        Raises
+        ------
+        PublishError
+            ``latest.json`` can't be written; the one before stays current.
+        """
         current = self.current()
         if current and date.fromisoformat(current["as_of"]) > as_of and not allow_earlier:
             return False
         payload = {"run_id": release.run_id, "as_of": as_of.isoformat(), "path": release.run_id}
         _replace_text(self.folder / LATEST, json.dumps(payload, indent=2) + "\n")
-        link = self.folder / f".latest-{os.getpid()}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(release.run_id, target_is_directory=True)
-        link.replace(self.folder / "latest")
+        if not is_remote(self.folder):
+            self._link(release.run_id)
         return True
+
+    def _link(self, run_id: str) -> None:
+        """Let the link ``latest`` follow; ``latest.json`` is the truth, so a link that can't be made is only logged."""
+        link = self.folder / f".latest-{os.getpid()}"
+        try:
+            link.unlink(missing_ok=True)
+            link.symlink_to(run_id, target_is_directory=True)
+            link.replace(self.folder / "latest")
+        except OSError as error:
+            logger.warning("The link %s could not be moved: %s", self.folder / "latest", error)
 
     def current(self) -> dict[str, Any] | None:
         """Content of ``latest.json``, or None before the first release."""
@@ -118,25 +149,45 @@ class ReleaseStore:
 
     def _sweep(self) -> None:
         """Remove what a killed run left behind; the city's lock is held, so nothing else is writing."""
-        for left in self.folder.glob(".making-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for left in (*self.folder.glob(f"{MAKING}*"), *self.folder.glob(".latest-*"), *self.folder.glob(".tmp-*")):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path) -> dict[str, Any]:
     """Compare every file with the manifest.
+
+    Returns
+    -------
+    dict
+        The manifest.
 
     Raises
     ------
     PublishError
-        A file is missing or differs.
+        The manifest is missing or damaged, or a file is missing or differs.
     """
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    found = _digests(folder)
-    wrong = sorted(name for name, digest in manifest["files"].items() if found.get(name) != digest)
+    remedy = f"Move {folder} away and run again."
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = dict(manifest["files"])
+    except FileNotFoundError:
+        raise PublishError(f"The release {folder.name} has no {MANIFEST}. {remedy}") from None
+    except (ValueError, KeyError, TypeError):
+        raise PublishError(f"The {MANIFEST} of the release {folder.name} is damaged. {remedy}") from None
+    wrong = sorted(name for name, digest in files.items() if _digest(folder / name) != digest)
     if wrong:
-        raise PublishError(
-            f"The release {folder.name} is damaged ({', '.join(wrong[:3])}). Move {folder} away and run again."
-        )
+        raise PublishError(f"The release {folder.name} is damaged ({', '.join(wrong[:3])}). {remedy}")
+    return dict(manifest)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -148,17 +199,30 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        write_atomic(path, text.encode())
+    except RtmError as error:
+        raise PublishError(f"{error} The release before stays current.") from None
+
+
+def _make_way(target: Path) -> None:
+    """Remove a folder of this name that has no manifest, which is no release; one that has was found before."""
+    if target.is_dir() and not (target / MANIFEST).exists():
+        shutil.rmtree(target)
+
+
+def _upload(folder: Path, target: Path) -> None:
+    """Put every file, the manifest last."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    for path in (*files, folder / MANIFEST):
+        write_atomic(target / path.relative_to(folder).as_posix(), path.read_bytes())
 
 
 def _sync(folder: Path) -> None:
-    """Force the files to disk before the release becomes visible under its name."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    """Force files and folders to disk before the release becomes visible under its name."""
+    for path in (*folder.rglob("*"), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

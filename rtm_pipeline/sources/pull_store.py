@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rtm_pipeline.sources.atomic import write_atomic
 from rtm_pipeline.sources.feed import FeedState
+from rtm_pipeline.storage.atomic import write_atomic
 
 __all__ = ["Base", "KeptPage", "PullStore"]
 

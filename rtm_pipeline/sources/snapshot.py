@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import time
 from collections.abc import Collection
@@ -24,10 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.sources.atomic import TEMPORARY, write_atomic
 from rtm_pipeline.sources.content import content_digest, part_bounds, part_bytes, stored_columns
 from rtm_pipeline.sources.manifest import Snapshot, SnapshotPart
 from rtm_pipeline.sources.source_read import FILE, GEOMETRY, MALFORMED, ROW, SourceRead
+from rtm_pipeline.storage.atomic import TEMPORARY, freshen, write_atomic
+from rtm_pipeline.storage.roots import modified_at
 
 __all__ = ["Snapshot", "SnapshotPart", "SnapshotStore"]
 
@@ -202,10 +202,9 @@ class SnapshotStore:
         leftovers = [path for path in self.root.rglob(f"{TEMPORARY}*") if path.is_file()]
         unnamed = [path for path in (self.root / "parts").glob("*/*.parquet") if path.stem not in named]
         for path in (*unnamed, *leftovers):
-            stat = path.stat()
-            if stat.st_mtime < before:
+            if modified_at(path) < before:
+                freed += path.stat().st_size
                 path.unlink(missing_ok=True)
-                freed += stat.st_size
         return freed
 
     def _known(self, city: str, source: str, digest: str) -> Snapshot | None:
@@ -222,9 +221,10 @@ class SnapshotStore:
 
     def _has_part(self, digest: str) -> bool:
         path = self._part(digest)
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        data = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(data).hexdigest() != digest:
             return False
-        os.utime(path)  # tells `collect` of a concurrent night that it is wanted
+        freshen(path, data)  # tells `collect` of a concurrent night that it is wanted
         return True
 
     def _write_parts(self, read: SourceRead) -> tuple[SnapshotPart, ...]:

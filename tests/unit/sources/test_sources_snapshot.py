@@ -18,9 +18,10 @@ import pyarrow as pa
 import pytest
 
 from rtm_pipeline.errors import ConfigError, RtmError, SourceError
-from rtm_pipeline.sources import atomic, content
+from rtm_pipeline.sources import content
 from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.source_read import FileRead, SourceRead
+from rtm_pipeline.storage import atomic
 
 NIGHT = datetime(2024, 5, 1, 7, tzinfo=UTC)
 

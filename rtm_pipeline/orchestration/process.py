@@ -1,0 +1,50 @@
+"""What must be set in a process before numpy and numba are imported."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from rtm_pipeline.errors import ConfigError
+
+__all__ = ["cache_folder", "prepare_process"]
+
+# One thread: sums of several would depend on how many there are. Numba's own threads are not meant.
+_BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def cache_folder() -> Path:
+    """Folder of scratch, compiled kernels and locks: ``RTM_CACHE_DIR``, else one of this user in the temporary folder.
+
+    Every process that may write to the same output must have the same one, because the locks lie in it.
+    """
+    named = os.environ.get("RTM_CACHE_DIR")
+    return Path(named).absolute() if named else Path(tempfile.gettempdir()) / f"rtm_pipeline-{os.getuid()}"
+
+
+def prepare_process() -> None:
+    """Give BLAS one thread, and compiled kernels a folder that is this user's own.
+
+    ``NUMBA_CACHE_DIR``, where it is set already, is kept.
+
+    Raises
+    ------
+    ConfigError
+        The folder can't be made, or belongs to another user, whose compiled code must not be run.
+    """
+    for name in _BLAS:
+        os.environ[name] = "1"
+    cache = cache_folder()
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = cache.stat().st_uid
+    except OSError as error:
+        raise ConfigError(
+            f"The cache folder {cache} can't be made ({error.strerror}). Set RTM_CACHE_DIR to one that can be written."
+        ) from None
+    if owner not in (os.getuid(), 0):
+        raise ConfigError(
+            f"The cache folder {cache} belongs to another user (uid {owner}). Set RTM_CACHE_DIR to one of your own."
+        )
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
