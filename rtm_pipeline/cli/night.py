@@ -15,6 +15,7 @@ from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from rtm_pipeline.config.load import LoadedConfig
+    from rtm_pipeline.orchestration.next_step import Missing
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.run import RunReport
 
@@ -118,21 +119,42 @@ def check(
 ) -> None:
     """Validate a configuration; with --sources, read every source too."""
     loaded, paths = _load(config, config_dir, None, data_dir, assignments)
-    if not sources:
-        facts: dict[str, Any] = {"config": str(loaded.path), "city": loaded.city.name, "ok": True}
-        say(
-            json.dumps(facts)
-            if as_json
-            else f"{loaded.path}: fine ({len(loaded.city.layers)} layers, "
-            f"{len(loaded.city.factors)} factors). Add --sources to read the data too."
-        )
+    from rtm_pipeline.orchestration.next_step import missing_things, next_after_sources
+
+    missing = missing_things(loaded, paths)
+    unfinished = any(thing.blocks for thing in missing)
+    if unfinished or not sources:
+        facts: dict[str, Any] = {
+            "config": str(loaded.path),
+            "city": loaded.city.name,
+            "ok": not unfinished,
+            "missing": [thing.what for thing in missing],
+        }
+        say(json.dumps(facts, indent=2) if as_json else _check_text(loaded, missing))
+        if unfinished:
+            raise typer.Exit(ConfigError.exit_code)
         return
     from rtm_pipeline.orchestration.source_check import check_sources, source_check_text
 
     found = check_sources(loaded, paths)
-    say(json.dumps(found, indent=2, default=str) if as_json else source_check_text(found))
+    found["next"] = next_after_sources(loaded.city, found)
+    text = f"{source_check_text(found)}\n\nNext: {found['next']}"
+    say(json.dumps(found, indent=2, default=str) if as_json else text)
     if found["errors"]:
         raise typer.Exit(max(error["exit_code"] for error in found["errors"].values()))
+
+
+def _check_text(loaded: LoadedConfig, missing: list[Missing]) -> str:
+    city = loaded.city
+    if not missing:
+        return (
+            f"{loaded.path}: fine ({len(city.layers)} layers, {len(city.factors)} factors).\n"
+            f"Next: rtm check {city.name} --sources reads the data too."
+        )
+    head = f"{loaded.path}: well formed; {len(missing)} thing{'s' * (len(missing) > 1)} missing."
+    more = [f"  then {thing.what}" for thing in missing[1:8]]
+    more += [f"  ... and {len(missing) - 8} more"] if len(missing) > 8 else []
+    return "\n".join([head, f"Next: {missing[0].what}", *more])
 
 
 @app.command()

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.units import Duration, Length
@@ -16,6 +24,15 @@ class Strict(BaseModel):
     """Base of all parts of a configuration: unknown keys are refused, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, use_attribute_docstrings=True)
+
+    shorthand: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """JSON schemas of the short ways to write this part, which editors must not mark as wrong."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The model's own JSON schema, beside its short forms where it has some."""
+        full = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [*cls.shorthand, full]} if cls.shorthand else full
 
 
 def _length(text: str) -> str:
@@ -50,9 +67,10 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+Plain = str | int | float
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
-Text = Annotated[str, BeforeValidator(_as_text)]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=Plain)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list, json_schema_input_type=Plain | list[Plain])]
 LengthText = Annotated[str, AfterValidator(_length)]
 DurationText = Annotated[str, AfterValidator(_duration)]
 RelativePath = Annotated[str, AfterValidator(_relative)]

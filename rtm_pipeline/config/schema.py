@@ -19,8 +19,12 @@ __all__ = ["CityModel"]
 class ExcludeModel(Strict):
     """Polygons that are no part of the study area (water, an airfield)."""
 
+    shorthand = ({"type": "string"},)
+
     source: Slug
+    """Source with the polygons."""
     where: WhereModel | None = None
+    """Which of them; all by default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -45,11 +49,13 @@ class AreaModel(Strict):
     crs: str
     """Projected CRS of grid and outputs, such as ESRI:102696."""
     cell_size: LengthText = "250 ft"
+    """Side of a grid cell, as '250 ft' or '100 m'; the usual one is half a block."""
     block: LengthText = "500 ft"
     """Mean block length of the city; half of it is the usual cell size."""
     offset: OffsetModel = OffsetModel()
     """Shift of the grid, for studies of stability: cells begin at multiples of cell_size, moved by this."""
     exclude: tuple[ExcludeModel, ...] = ()
+    """Polygons that are no part of the study area, such as water or an airfield: names of sources."""
     reach: Slug | None = None
     """Where the files end: a source with the polygon that they cover, or ``area`` if they stop at the study area's
     limits. Cells nearer to that edge than the largest influence are flagged: features beyond it are not seen."""
@@ -59,10 +65,16 @@ class FactorModel(Strict):
     """One risk factor."""
 
     layer: Slug
+    """The layer whose features may attract or generate the outcome."""
     label: str | None = None
+    """Name for people; the layer's by default."""
     categories: TextList = ()
+    """Only these categories of the layer's vocabulary."""
     operationalization: Literal["auto", "proximity", "density", "both"] = "auto"
+    """How the layer works on its surroundings: proximity (within a distance), density (many around), both, or auto
+    (proximity unless the points cluster)."""
     max_influence: LengthText = "3 blocks"
+    """Largest spatial influence that is tried, as '3 blocks' or '1500 ft'."""
     increment: Literal["half", "whole"] = "half"
     """Steps of the ladder: half or whole blocks."""
     lookback: DurationText | None = None
@@ -73,10 +85,13 @@ class OutcomeModel(Strict):
     """What is counted and explained."""
 
     layer: Slug
+    """Layer of kind events that is counted."""
     window: DurationText = "1y"
+    """Length of the window whose incidents the model explains, as '1y'."""
     lag: DurationText | Literal["auto"] = "0d"
     """How long the feed is incomplete; auto measures it."""
     unit: Literal["incident", "offence"] = "incident"
+    """incident: each report once; offence: each row."""
     subsets: dict[Slug, FlagModel] = {}
     """Named parts of the outcome, such as firearm."""
 
@@ -85,27 +100,40 @@ class BootstrapModel(Strict):
     """Replicates of the two spatial-block bootstraps."""
 
     refits: int = Field(default=1000, ge=0, le=100_000)
+    """Refits of the final model, for intervals given the selection."""
     selections: int = Field(default=100, ge=0, le=10_000)
+    """Replicates of screening and selection, for how often a variable is selected."""
     level: float = Field(default=0.90, gt=0.5, lt=1)
+    """Coverage of the intervals."""
 
 
 class ModelModel(Strict):
     """Choices of the risk terrain model."""
 
     family: Literal["auto", "poisson", "nb1", "nb2"] = "auto"
+    """Distribution of the counts: poisson, nb1 (variance mu + sigma mu), nb2 (variance mu + alpha mu^2); auto is
+    the better of poisson and nb1 by BIC."""
     direction: Literal["aggravating", "protective", "both"] = "aggravating"
+    """aggravating: every coefficient >= 0; protective: <= 0; both: unconstrained."""
     alpha: float = Field(default=0.5, ge=0.01, le=1)
+    """Elastic-net mixture of the screening: 1 is the lasso."""
     folds: int = Field(default=5, ge=2, le=50)
+    """Folds of the cross-validation that chooses the penalty."""
     fold_kind: Literal["balanced", "blocks"] = "balanced"
+    """balanced: folds alike in incidents; blocks: spatial blocks."""
     penalty_rule: Literal["min", "one_se"] = "min"
+    """min: the penalty of least deviance; one_se: the largest within one standard error of it."""
     screen: bool = True
+    """Whether the penalized screening comes before the selection."""
     bootstrap: BootstrapModel = BootstrapModel()
+    """Replicates of the two spatial-block bootstraps."""
 
 
 class ForecastModel(Strict):
     """The forecast surface."""
 
     horizon: DurationText = "1y"
+    """How far ahead incidents are expected, as '1y' or '14d'."""
     history: DurationText | Literal["all"] = "all"
     """How far back past outcomes are read."""
     judge: Literal["behind", "ahead"] = "behind"
@@ -119,6 +147,7 @@ class ScheduleModel(Strict):
     """When the nightly run starts, in the city's time zone."""
 
     cron: Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
+    """Five fields of cron, as '0 2 * * *'; local time."""
 
 
 class CityModel(Strict):
@@ -127,20 +156,31 @@ class CityModel(Strict):
     schema_: Literal[1] = Field(alias="schema")
     """Version of the configuration's format: 1."""
     city: Slug
+    """Short name: small letters, digits, underscores. Folders and assets are named by it."""
     label: str | None = None
     """Name for people."""
     timezone: str
+    """IANA name of the city's time zone, such as America/Chicago; all dates are local."""
     as_of: date | None = None
     """For trials; by default the local date of the schedule's tick."""
     area: AreaModel
+    """Study area and grid."""
     sources: dict[Slug, SourceModel] = Field(min_length=1)
+    """Where rows come from: each is read once a night."""
     layers: dict[Slug, LayerModel] = Field(min_length=1)
+    """What to take from a source, and how to read it."""
     factors: dict[Slug, FactorModel] = {}
+    """Risk factors: layers that may explain where the outcome concentrates."""
     outcome: OutcomeModel
+    """What is counted and explained."""
     model: ModelModel = ModelModel()
+    """Choices of the risk terrain model."""
     forecast: ForecastModel = ForecastModel()
+    """The forecast surface."""
     programs: ProgramsModel | None = None
+    """Effects, costs, budgets, grants. Without this section nothing is ranked."""
     schedule: ScheduleModel | None = None
+    """When the nightly run starts; without it there is no schedule."""
 
     @field_validator("timezone")
     @classmethod

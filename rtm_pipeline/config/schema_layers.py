@@ -17,6 +17,11 @@ __all__ = ["ConditionModel", "GeometryModel", "LayerModel", "WhereModel"]
 class ConditionModel(Strict):
     """Tests on one column; all that are given must hold. A bare value or list means ``in``."""
 
+    shorthand = (
+        {"type": ["string", "number"]},
+        {"type": "array", "items": {"type": ["string", "number"]}},
+    )
+
     isin: TextList = Field(default=(), alias="in")
     """Equal to one of these."""
     prefix: TextList = ()
@@ -26,11 +31,15 @@ class ConditionModel(Strict):
     not_: ConditionModel | None = Field(default=None, alias="not")
     """The tests below must not hold."""
     minimum: float | None = Field(default=None, alias="min")
+    """Number, at least this."""
     maximum: float | None = Field(default=None, alias="max")
+    """Number, at most this."""
     is_null: bool | None = None
+    """true: has no value; false: has one."""
     pad: int | None = Field(default=None, ge=1, le=40)
     """Fill with zeros on the left to this width before testing."""
     ignore_case: bool = False
+    """Whether capital and small letters are the same."""
 
     @model_validator(mode="before")
     @classmethod
@@ -56,23 +65,35 @@ class ConditionModel(Strict):
 
 
 Group = dict[str, ConditionModel]
-WhereModel = Annotated[tuple[Group, ...], BeforeValidator(lambda v: [v] if isinstance(v, dict) else v)]
+WhereModel = Annotated[
+    tuple[Group, ...],
+    BeforeValidator(lambda v: [v] if isinstance(v, dict) else v, json_schema_input_type=Group | list[Group]),
+]
 
 
 class GeometryModel(Strict):
     """Where the place of a row stands: lat/lon, x/y with crs, wkt with crs, geojson, location or native."""
 
+    shorthand = ({"const": "native"},)
+
     lat: str | None = None
+    """Column with the latitude (WGS84)."""
     lon: str | None = None
+    """Column with the longitude (WGS84)."""
     x: str | None = None
+    """Column with the x coordinate in 'crs'."""
     y: str | None = None
+    """Column with the y coordinate in 'crs'."""
     wkt: str | None = None
+    """Column with well-known text in 'crs'."""
     geojson: str | None = None
+    """Column with a GeoJSON geometry."""
     location: str | None = None
     """Socrata location object, as JSON or as a Python dictionary printed to text."""
     native: bool = False
     """The geometry of a vector file."""
     crs: str | None = None
+    """CRS of x, y or wkt, such as ESRI:102696."""
     missing: tuple[tuple[float, float], ...] = ()
     """Coordinate pairs that mean "no place"; (0, 0) always does."""
 
@@ -109,12 +130,18 @@ class GeometryModel(Strict):
 class DateModel(Strict):
     """A date column and the formats in which it may be written."""
 
+    shorthand = ({"type": "string"},)
+
     column: str
+    """Name of the column."""
     formats: TextList = ("iso",)
+    """How it may be written, tried in order: iso, epoch_ms, or as in '%m/%d/%Y %H:%M'."""
     hour: str | None = None
     """Column with the hour of the day, where the date column has none."""
     earliest: date | None = None
+    """Dates before this are taken for wrong."""
     required: bool = True
+    """Whether a row without a date is set aside."""
 
     @model_validator(mode="before")
     @classmethod
@@ -125,11 +152,18 @@ class DateModel(Strict):
 class KnownAtModel(Strict):
     """From when on a row could be known."""
 
+    shorthand = ({"type": "string"},)
+
     column: str | None = None
+    """Column with the date on which the row became known."""
     formats: TextList = ("iso",)
+    """How it may be written, as for date."""
     period: Literal["day", "month"] = "day"
+    """month: the column tells a month; the row is known once it has ended."""
     fixed: date | None = None
+    """One date for all rows: when the list was made."""
     delay: DurationText | None = None
+    """How long after the row's date it becomes known."""
 
     @model_validator(mode="before")
     @classmethod
@@ -149,17 +183,24 @@ class ReversalModel(Strict):
     """Rows that take another row back."""
 
     column: str
+    """Column that marks the reversal."""
     value: Text
+    """Value that marks it."""
     match: TextList
+    """Columns by which it finds the row that it takes back."""
 
 
 class CategoriesModel(Strict):
     """A vocabulary: canonical category -> raw values of any year."""
 
     column: TextList
+    """Column with the raw value; the first of several that has one."""
     names: dict[Slug, TextList]
+    """Category -> raw values; * stands for anything."""
     other: Literal["filtered", "other", "quarantined"] = "filtered"
+    """What becomes of values that are not listed."""
     ignore_case: bool = True
+    """Whether capital and small letters are the same."""
     pad: int | None = Field(default=None, ge=1, le=40)
     """Fill with zeros on the left to this width before looking a value up."""
 
@@ -168,11 +209,17 @@ class DefaultGeocodeModel(Strict):
     """A point on which a geocoder piles what it can't place."""
 
     name: str
+    """What stands there, for the account of rows."""
     lat: float | None = None
+    """Latitude."""
     lon: float | None = None
+    """Longitude."""
     x: float | None = None
+    """X in the CRS of the geometry."""
     y: float | None = None
+    """Y in the CRS of the geometry."""
     tolerance: float = Field(default=1e-6, gt=0)
+    """Rows this near to it count as on it, in the units of the coordinates."""
 
     @model_validator(mode="after")
     def _pair(self) -> DefaultGeocodeModel:
@@ -187,18 +234,25 @@ class FlagModel(Strict):
     """A named subset of a layer's rows."""
 
     where: WhereModel
+    """Conditions that a row of the subset meets."""
 
 
 class LayerModel(Strict):
     """One layer of the city."""
 
     source: Slug
+    """Source of the rows."""
     kind: Literal["events", "sites", "requests", "areas"] = "sites"
+    """events happen at a time; sites stand for a while; requests are asked for and closed; areas are named
+    polygons."""
     label: str | None = None
     """Name for people; the layer's key by default."""
     geometry: GeometryModel
+    """Where the place of a row stands."""
     date: DateModel | None = None
+    """When it happened, began or was asked for."""
     known_at: KnownAtModel = KnownAtModel()
+    """From when on a row could be known; its date by default."""
     until: DateModel | None = None
     """When a site or request ceased."""
     key: TextList = ()
@@ -206,22 +260,30 @@ class LayerModel(Strict):
     incident: TextList = ()
     """What unit 'incident' counts once; the key by default."""
     where: WhereModel | None = None
+    """Which rows are meant; others are filtered. A list of groups means: any of them."""
     categories: CategoriesModel | None = None
+    """A vocabulary: canonical category -> raw values."""
     reversal: ReversalModel | None = None
+    """Rows that take another row back."""
     default_geocodes: tuple[DefaultGeocodeModel, ...] = ()
+    """Points on which a geocoder piles what it can't place."""
     keep: TextList = ()
     """Columns carried along for products."""
     restricted: TextList = ()
     """Those of 'keep' that only the restricted edition may show."""
     origin: Origin | None = None
+    """Who made the rows, if not as the source says."""
     history: Literal["recorded", "assumed"] = "recorded"
+    """assumed: earlier states of the list are not known; needs a reason."""
     reason: str | None = None
     """Why history may be assumed, or why a police-made layer may serve as factor."""
     coverage: RelativePath | None = None
     """Polygon outside which this layer is unknown, not 0: the name of a source, a file, or area (the
     study area)."""
     may_be_empty: bool = False
+    """Whether a night without a row is fine."""
     flags: dict[Slug, FlagModel] = {}
+    """Named subsets of the rows."""
 
     @model_validator(mode="after")
     def _consistent(self) -> LayerModel:

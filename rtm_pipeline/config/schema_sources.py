@@ -35,15 +35,19 @@ class FileSourceModel(_SourceBase):
     """Files in the data folder."""
 
     kind: Literal["file"]
+    """Files in the data folder."""
     path: RelativePath
     """Path or glob, relative to the data folder."""
     expect_files: int | None = Field(default=None, ge=1)
     """How many files the glob must find."""
     format: Literal["auto", "csv", "vector", "parquet"] = "auto"
+    """auto goes by the file's ending."""
     sheet: str | None = None
     """The layer inside a GeoPackage or geodatabase that has several."""
     encoding: str | None = None
+    """Text encoding of a CSV; found out by default."""
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1, strip_whitespace=False)] = ","
+    """Character between the fields of a CSV."""
     crs: str | None = None
     """CRS of a vector file that does not say its own."""
 
@@ -52,25 +56,39 @@ class SocrataSourceModel(_SourceBase):
     """Data sets of a Socrata portal."""
 
     kind: Literal["socrata"]
+    """A Socrata portal (data.CITY.gov and the like)."""
     host: Host
-    dataset: Annotated[tuple[DatasetId, ...], BeforeValidator(lambda v: v if isinstance(v, list | tuple) else [v])]
+    """Host of the portal, such as data.kcmo.org."""
+    dataset: Annotated[
+        tuple[DatasetId, ...],
+        BeforeValidator(
+            lambda v: v if isinstance(v, list | tuple) else [v], json_schema_input_type=DatasetId | list[DatasetId]
+        ),
+    ]
     """Four-by-four id, or several that continue one another."""
     where: Text | None = None
     """SoQL filter that the portal applies."""
     updated_column: str = ":updated_at"
+    """Column by which only changed rows are asked for."""
     token_env: EnvironmentName | None = None
     """Environment variable with the application token."""
     full_every_days: int = Field(default=7, ge=1)
+    """Days after which everything is read anew, to see deletions."""
 
 
 class ArcGISSourceModel(_SourceBase):
     """A layer of an ArcGIS FeatureServer."""
 
     kind: Literal["arcgis"]
+    """An ArcGIS server."""
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/[0-9]+$")]
+    """URL of the layer, ending in its number: https://.../FeatureServer/0."""
     where: Text = "1=1"
+    """SQL filter that the server applies."""
     order_by: str = "OBJECTID"
+    """Unique column by which pages are cut."""
     token_env: EnvironmentName | None = None
+    """Environment variable with the access token."""
 
     @model_validator(mode="after")
     def _https(self) -> ArcGISSourceModel:
