@@ -36,7 +36,9 @@ class OffsetModel(Strict):
     """Shift of the grid's anchor east and north, to see how much hangs on where cells begin."""
 
     x: LengthText | None = None
+    """To the east."""
     y: LengthText | None = None
+    """To the north."""
 
 
 class AreaModel(Strict):
