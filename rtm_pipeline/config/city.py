@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from rtm_pipeline.config.health import HealthPlan
 from rtm_pipeline.config.programs import ProgramsPlan
 from rtm_pipeline.factors.spec import FactorSpec
 from rtm_pipeline.layers.spec import Filter, LayerSpec
@@ -13,10 +14,11 @@ from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.sources.spec import ColumnRequest, Source
 from rtm_pipeline.units import Duration, Vintage, Window
 
-__all__ = ["AreaSpec", "City", "ForecastSpec", "OutcomeSpec", "Selection"]
+__all__ = ["COVERS_AREA", "EDITIONS", "AreaSpec", "City", "ForecastSpec", "OutcomeSpec", "Selection"]
 
 
 COVERS_AREA = "area"  # coverage or reach: the study area itself, and nothing outside it
+EDITIONS = ("public", "restricted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class City:
         Sources whose own geometry is read.
     labels : mapping of str to str
         Names for people of layers and factors.
+    health : HealthPlan
+        When data are doubted.
+    editions : mapping of str to tuple of str
+        Source -> which editions its terms allow to carry it.
     """
 
     name: str
@@ -97,6 +103,8 @@ class City:
     programs: ProgramsPlan | None
     schedule_cron: str | None
     labels: Mapping[str, str]
+    health: HealthPlan
+    editions: Mapping[str, tuple[str, ...]]
 
     @property
     def area_sources(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from rtm_pipeline.config.document import Document, KeyPath
 from rtm_pipeline.config.problems import did_you_mean, problem
 from rtm_pipeline.config.schema import CityModel
+from rtm_pipeline.config.schema_sources import ArcGISSourceModel, portal_of
 from rtm_pipeline.errors import ConfigError
 
 __all__ = ["check_references"]
@@ -26,6 +27,8 @@ def check_references(document: Document, model: CityModel) -> None:
     _factors(model, note)
     _outcome(model, note)
     _programs(model, note)
+    _portals(model, note)
+    _terms(model, note)
     if lines:
         head = (
             "The configuration has a problem:" if len(lines) == 1 else f"The configuration has {len(lines)} problems:"
@@ -92,6 +95,34 @@ def _outcome(model: CityModel, note: Note) -> None:
     elif model.layers[model.outcome.layer].kind != "events":
         kind = model.layers[model.outcome.layer].kind
         note(("outcome", "layer"), f"the outcome must be a layer of kind events; {model.outcome.layer} is {kind}.")
+
+
+def _portals(model: CityModel, note: Note) -> None:
+    hosts = {portal_of(source) for source in model.sources.values()} - {None}
+    for host in model.portals:
+        if host not in hosts:
+            note(("portals", host), _unknown(host, (str(name) for name in hosts), "portal of a source"))
+    for name, source in model.sources.items():
+        portal = str(portal_of(source))
+        open_ = portal in model.portals and model.portals[portal].allow_http
+        if isinstance(source, ArcGISSourceModel) and source.url.startswith("http:") and not open_:
+            note(
+                ("sources", name, "url"),
+                f"the url must begin with https://. A server on your own machine may be read without encryption: "
+                f"portals: {{'{portal}': {{allow_http: true}}}}.",
+            )
+
+
+def _terms(model: CityModel, note: Note) -> None:
+    for name in model.editions:
+        if name not in model.sources:
+            note(("editions", name), _unknown(name, model.sources, "source"))
+    for name in model.health.sources:
+        if name not in model.sources:
+            note(("health", "sources", name), _unknown(name, model.sources, "source"))
+    for name in model.health.layers:
+        if name not in model.layers:
+            note(("health", "layers", name), _unknown(name, model.layers, "layer"))
 
 
 def _programs(model: CityModel, note: Note) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from rtm_pipeline.config.city import COVERS_AREA, AreaSpec, City, ForecastSpec, OutcomeSpec, Selection
+from rtm_pipeline.config.city import COVERS_AREA, EDITIONS, AreaSpec, City, ForecastSpec, OutcomeSpec, Selection
+from rtm_pipeline.config.health import resolve_health
 from rtm_pipeline.config.programs import resolve_programs
 from rtm_pipeline.config.schema import CityModel, ExcludeModel
 from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, GeometryModel, Group, LayerModel
-from rtm_pipeline.config.schema_sources import FileSourceModel, SocrataSourceModel, SourceModel
+from rtm_pipeline.config.schema_sources import FileSourceModel, PortalModel, SocrataSourceModel, SourceModel, portal_of
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.factors.spec import FactorSpec
 from rtm_pipeline.layers.spec import (
@@ -48,7 +49,7 @@ def resolve_city(model: CityModel) -> City:
     """
     unit_m = _crs_unit_m(model.area.crs)
     block_m = Length.parse(model.area.block).in_meters(crs_unit_m=unit_m)
-    sources = {name: _source(name, source) for name, source in model.sources.items()}
+    sources = {name: _source(name, source, model) for name, source in model.sources.items()}
     layers = {name: _layer(name, layer, model) for name, layer in model.layers.items()}
     for name, layer in model.layers.items():
         implied = _coverage_file(name, layer, model)
@@ -85,6 +86,8 @@ def resolve_city(model: CityModel) -> City:
         programs=resolve_programs(model.programs, unit_m=unit_m, block_m=block_m) if model.programs else None,
         schedule_cron=model.schedule.cron if model.schedule else None,
         labels=_labels(model),
+        health=resolve_health(model),
+        editions={name: model.editions.get(name, EDITIONS) for name in sources},
     )
 
 
@@ -94,14 +97,16 @@ def _labels(model: CityModel) -> dict[str, str]:
     return {name: label or name.replace("_", " ") for name, label in labels.items()}
 
 
-def _source(name: str, model: SourceModel) -> Source:
-    common = {
+def _source(name: str, model: SourceModel, city: CityModel) -> Source:
+    common: dict[str, object] = {
         "name": name,
         "null_values": model.null_values,
         "aliases": dict(model.aliases),
         "origin": model.origin,
         "attribution": model.attribution,
         "terms_url": model.terms_url,
+        "license": model.license,
+        "disclaimer": model.disclaimer,
     }
     if isinstance(model, FileSourceModel):
         return FileSource(
@@ -114,6 +119,8 @@ def _source(name: str, model: SourceModel) -> Source:
             crs=model.crs,
             **common,  # type: ignore[arg-type]
         )
+    portal = city.portals.get(str(portal_of(model)), PortalModel())
+    common |= {"allow_http": portal.allow_http, "requests_per_second": portal.requests_per_second}
     if isinstance(model, SocrataSourceModel):
         return SocrataSource(
             host=model.host,
@@ -306,7 +313,8 @@ def _geometry(model: GeometryModel) -> GeometrySpec:
         "native": (),
     }[kind]
     crs = model.crs if kind in ("xy", "wkt", "native") else "EPSG:4326"
-    return GeometrySpec(kind, tuple(str(column) for column in columns), crs, model.missing)
+    others = tuple(_geometry(other) for other in model.alternatives)
+    return GeometrySpec(kind, tuple(str(column) for column in columns), crs, model.missing, others)
 
 
 def _date(model: DateModel | None) -> DateSpec | None:

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from rtm_pipeline.config.fields import DurationText, LengthText, Slug, Strict, TextList
+from rtm_pipeline.config.schema_health import EditionList, HealthModel
 from rtm_pipeline.config.schema_layers import FlagModel, LayerModel, WhereModel
 from rtm_pipeline.config.schema_programs import ProgramsModel
-from rtm_pipeline.config.schema_sources import SourceModel
+from rtm_pipeline.config.schema_sources import Host, PortalModel, SourceModel
 
 __all__ = ["CityModel"]
 
@@ -181,6 +182,12 @@ class CityModel(Strict):
     """The forecast surface."""
     programs: ProgramsModel | None = None
     """Effects, costs, budgets, grants. Without this section nothing is ranked."""
+    portals: dict[Host, PortalModel] = {}
+    """Host (with port) -> how it may be asked."""
+    health: HealthModel = HealthModel()
+    """When data are doubted, and what then happens."""
+    editions: dict[Slug, EditionList] = {}
+    """Source -> which editions its terms allow to carry it; both unless given."""
     schedule: ScheduleModel | None = None
     """When the nightly run starts; without it there is no schedule."""
 

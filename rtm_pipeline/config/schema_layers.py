@@ -96,10 +96,15 @@ class GeometryModel(Strict):
     """CRS of x, y or wkt, such as ESRI:102696."""
     missing: tuple[tuple[float, float], ...] = ()
     """Coordinate pairs that mean "no place"; (0, 0) always does."""
+    alternatives: tuple[GeometryModel, ...] = ()
+    """Other ways in which a row may give its point, where years differ. A list means the first way and its
+    alternatives: [{location: location}, {lat: latitude, lon: longitude}]."""
 
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
+        if isinstance(value, list) and value and isinstance(value[0], dict) and "alternatives" not in value[0]:
+            return {**value[0], "alternatives": value[1:]}
         return {"native": True} if value == "native" else value
 
     @model_validator(mode="after")
@@ -110,6 +115,8 @@ class GeometryModel(Strict):
                 raise ValueError(f"'{first}' needs its partner: lat with lon, x with y")
         if len(self.kinds()) != 1:
             raise ValueError("give exactly one of: {lat, lon}, {x, y, crs}, {wkt, crs}, {geojson}, {location}, native")
+        if self.alternatives and (self.native or any(other.native for other in self.alternatives)):
+            raise ValueError("a native geometry has no alternatives: a file has one geometry")
         if (self.x or self.wkt) and not self.crs:
             raise ValueError("x/y and wkt need a crs, such as EPSG:4326 or ESRI:102696")
         return self

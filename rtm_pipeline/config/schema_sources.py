@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from rtm_pipeline.config.fields import RelativePath, Strict, Text, TextList
 
-__all__ = ["ArcGISSourceModel", "FileSourceModel", "Origin", "SocrataSourceModel", "SourceModel"]
+__all__ = [
+    "ArcGISSourceModel",
+    "FileSourceModel",
+    "Host",
+    "Origin",
+    "PortalModel",
+    "SocrataSourceModel",
+    "SourceModel",
+    "portal_of",
+]
 
 Origin = Literal["resident", "registry", "inspector", "police"]
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
@@ -29,6 +39,10 @@ class _SourceBase(Strict):
     """Credit line that the publisher asks for."""
     terms_url: str | None = None
     """Where the publisher's terms stand."""
+    license: str | None = None
+    """SPDX identifier or name of the license."""
+    disclaimer: str | None = None
+    """What the publisher asks to be said wherever its data are shown."""
 
 
 class FileSourceModel(_SourceBase):
@@ -90,11 +104,21 @@ class ArcGISSourceModel(_SourceBase):
     token_env: EnvironmentName | None = None
     """Environment variable with the access token."""
 
-    @model_validator(mode="after")
-    def _https(self) -> ArcGISSourceModel:
-        if not self.url.startswith("https://") and not self.url.startswith(("http://127.0.0.1", "http://localhost")):
-            raise ValueError("the url must begin with https://")
-        return self
+
+class PortalModel(Strict):
+    """How one host may be asked; by default by https only, and as fast as it answers."""
+
+    allow_http: bool = False
+    """Whether it may be read without encryption; for a portal on one's own machine."""
+    requests_per_second: float | None = Field(default=None, gt=0, le=1000)
+    """At most so many requests are sent to it."""
 
 
 SourceModel = Annotated[FileSourceModel | SocrataSourceModel | ArcGISSourceModel, Field(discriminator="kind")]
+
+
+def portal_of(source: FileSourceModel | SocrataSourceModel | ArcGISSourceModel) -> str | None:
+    """Host (with port) that a source is read from; None for files."""
+    if isinstance(source, SocrataSourceModel):
+        return source.host
+    return urlsplit(source.url).netloc if isinstance(source, ArcGISSourceModel) else None

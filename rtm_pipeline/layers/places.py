@@ -89,9 +89,11 @@ def read_places(spec: LayerSpec, columns: TextColumns, frame: Frame, source_crs:
     source_crs : str or None
         CRS of a vector source, used where the layer's geometry names none.
     """
-    raw = _read_raw(spec, columns, source_crs)
+    raw = _read_raw(spec, spec.geometry, columns, source_crs)
     fates = raw.fates
     _mark_missing(spec.geometry, raw)
+    for other in spec.geometry.alternatives:
+        _fill_in(spec, raw, other, columns)
     piled = _on_default_geocode(spec, raw) & (fates == Fate.KEPT)
     fates[piled] = Fate.DEFAULT_GEOCODE
     notes: dict[str, object] = {}
@@ -114,18 +116,37 @@ def read_places(spec: LayerSpec, columns: TextColumns, frame: Frame, source_crs:
     return Places(x, y, shapes, inside, piled, fates, notes)
 
 
-def _read_raw(spec: LayerSpec, columns: TextColumns, source_crs: str | None) -> _Raw:
-    kind = spec.geometry.kind
-    crs = WGS84 if spec.geometry.latitude_first else spec.geometry.crs or source_crs
+def _fill_in(spec: LayerSpec, raw: _Raw, other: GeometrySpec, columns: TextColumns) -> None:
+    """Take from an alternative the points of rows that have no readable place yet, in the CRS of the first."""
+    if raw.shapes is not None:
+        raise ConfigError(
+            f"Layer {spec.name!r}: alternatives of a geometry are for points; {raw.crs} shapes were read."
+        )
+    more = _read_raw(spec, other, columns, None)
+    if more.shapes is not None:
+        raise ConfigError(f"Layer {spec.name!r}: the alternative {other.kind} geometry holds more than points.")
+    _mark_missing(other, more)
+    wanted = np.isin(raw.fates, [Fate.NO_LOCATION, Fate.UNREADABLE_LOCATION]) & (more.fates == Fate.KEPT)
+    rows = np.flatnonzero(wanted)
+    if rows.size:
+        raw.x[rows], raw.y[rows] = project_points(more.x[rows], more.y[rows], more.crs, raw.crs)
+        raw.fates[rows] = Fate.KEPT
+    # A value that can't be read tells more than one that is not there.
+    raw.fates[(raw.fates == Fate.NO_LOCATION) & (more.fates == Fate.UNREADABLE_LOCATION)] = Fate.UNREADABLE_LOCATION
+
+
+def _read_raw(spec: LayerSpec, geometry: GeometrySpec, columns: TextColumns, source_crs: str | None) -> _Raw:
+    kind = geometry.kind
+    crs = WGS84 if geometry.latitude_first else geometry.crs or source_crs
     if crs is None:
         raise ConfigError(
             f"Layer {spec.name!r}: no CRS is known for its {kind} geometry. Give geometry.crs, such as EPSG:4326, or "
             "for a vector file the crs of the source."
         )
     if kind in ("xy", "latlon"):
-        return _read_numbers(spec.geometry, columns, crs)
+        return _read_numbers(geometry, columns, crs)
     if kind == "location":
-        return _read_location(spec.geometry, columns)
+        return _read_location(geometry, columns)
     if kind == "native":
         if GEOMETRY not in columns.table.column_names:
             raise SchemaError(
@@ -134,7 +155,7 @@ def _read_raw(spec: LayerSpec, columns: TextColumns, source_crs: str | None) -> 
             )
         values = columns.table.column(GEOMETRY).combine_chunks()
     else:
-        values = columns.text(spec.geometry.columns[0])
+        values = columns.text(geometry.columns[0])
     shapes, fates = read_shapes(kind, values)
     x, y, only_points = points_of(shapes)
     return _Raw(x, y, None if only_points else shapes, crs, fates)

@@ -115,14 +115,20 @@ class GeometrySpec:
     missing : tuple of tuple of float
         Coordinate pairs that mean "no place", such as (0, 0), which always counts: (lat, lon) for ``latlon``,
         ``geojson`` and ``location``, else (x, y).
+    alternatives : tuple of GeometrySpec
+        Other columns that tell the point of a row that has no readable one here, tried in this order; for sources
+        whose years give places in different ways. Points only.
     """
 
     kind: str
     columns: tuple[str, ...] = ()
     crs: str | None = None
     missing: tuple[tuple[float, float], ...] = ()
+    alternatives: tuple[GeometrySpec, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.alternatives and "native" in (self.kind, *(other.kind for other in self.alternatives)):
+            raise ConfigError("A native geometry has no alternatives: a file has one geometry.")
         _one_of("The kind of a geometry", self.kind, GEOMETRY_COLUMNS)
         needed = GEOMETRY_COLUMNS[self.kind]
         if len(self.columns) != needed:
@@ -313,7 +319,7 @@ class LayerSpec:
 
     def columns(self) -> tuple[str, ...]:
         """Every snapshot column that this layer reads, each once, in a stable order."""
-        found: list[str] = list(self.geometry.columns)
+        found: list[str] = [name for way in (self.geometry, *self.geometry.alternatives) for name in way.columns]
         for dates in (self.date, self.until):
             if dates is not None:
                 found += [dates.column, *([dates.hour] if dates.hour else [])]

@@ -15,9 +15,11 @@ from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.settings import Settings, launch_settings
 from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext
 
-__all__ = ["ARTIFACTS", "SETTINGS", "TICK_TAG", "LaunchFields", "city_assets", "lock_key"]
+__all__ = ["ARTIFACTS", "CLOCK", "SETTINGS", "TICK_TAG", "TRANSPORT", "LaunchFields", "city_assets", "lock_key"]
 
 ARTIFACTS = "artifacts"
+CLOCK = "clock"
+TRANSPORT = "transport"
 SETTINGS = "settings"
 TICK_TAG = "rtm/as_of"
 OWNERS = ["team:city-data"]
@@ -101,7 +103,8 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
         tags={"rtm/stage": step.group},
         owners=OWNERS,
         io_manager_key=ARTIFACTS,
-        required_resource_keys={lock_key(city.name)},
+        required_resource_keys={lock_key(city.name), CLOCK, *((TRANSPORT,) if step.live else ())},
+        pool=step.pool,
         check_specs=[
             dg.AssetCheckSpec(name=name, asset=key, description=check.description, blocking=check.blocking)
             for name, check in step.checks.items()
@@ -115,6 +118,8 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
             data_dir=paths.data_for(city.name, loaded.path),
             output=paths.output,
             run_id=context.run.run_id,
+            transport=context.resources.transport if step.live else None,
+            now=context.resources.clock,
         )
         result = step.run(step_context, inputs)
         yield dg.MaterializeResult(
@@ -127,7 +132,8 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
 
 
 def _check_result(report: CheckReport, step: Step, key: dg.AssetKey) -> dg.AssetCheckResult:
-    severity = dg.AssetCheckSeverity.ERROR if step.checks[report.name].blocking else dg.AssetCheckSeverity.WARN
+    blocks = step.checks[report.name].blocking and not report.warns
+    severity = dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         check_name=report.name,
         asset_key=key,

@@ -7,7 +7,8 @@ does not take the other cities down: it appears as a failing asset that says wha
 # No `from __future__ import annotations` here: see assets.py.
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import dagster as dg
 
 from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.errors import ConfigError, RtmError
-from rtm_pipeline.orchestration.assets import ARTIFACTS, city_assets, lock_key
+from rtm_pipeline.orchestration.assets import ARTIFACTS, CLOCK, TRANSPORT, city_assets, lock_key
 from rtm_pipeline.orchestration.io_manager import ArtifactIOManager
 from rtm_pipeline.orchestration.locks import CityLock, city_lock
 from rtm_pipeline.orchestration.paths import Paths
@@ -44,7 +45,8 @@ def build_defs(
     strict : bool
         Raise on the first broken configuration instead of showing it as a failing asset.
     resource_overrides : mapping, optional
-        Resource key -> replacement; tests pass fakes here.
+        Resource key -> replacement; tests pass fakes here: ``transport`` (a `rtm_pipeline.sources.transport.Transport`)
+        and ``clock`` (a callable that gives the time, with its zone).
 
     Raises
     ------
@@ -81,7 +83,7 @@ def defs_of(
     steps = {config.city.name: steps_of(config.city) for config in loaded}
     assets = [asset for config in loaded for asset in city_assets(config, steps[config.city.name], paths)]
     jobs = [_job(config.city.name) for config in loaded]
-    resources: dict[str, Any] = {ARTIFACTS: _io_manager(paths, steps)}
+    resources: dict[str, Any] = {ARTIFACTS: _io_manager(paths, steps), TRANSPORT: _transport(), CLOCK: _clock()}
     resources |= {lock_key(config.city.name): _lock(config.city.name, paths) for config in loaded}
     return dg.Definitions(
         assets=[*assets, *extra_assets],
@@ -128,6 +130,28 @@ def _io_manager(paths: Paths, steps: Mapping[str, Mapping[str, Step]]) -> dg.IOM
         return ArtifactIOManager(paths, steps)
 
     return artifacts
+
+
+def _transport() -> dg.ResourceDefinition:
+    @dg.resource(description="The one way to portals: https, patient, bounded; its connections last for a run.")
+    def transport(_: dg.InitResourceContext) -> Iterator[Any]:
+        from rtm_pipeline.sources.transport import Transport
+
+        way = Transport()
+        try:
+            yield way
+        finally:
+            way.close()
+
+    return transport
+
+
+def _clock() -> dg.ResourceDefinition:
+    @dg.resource(description="The clock. Its time stands in snapshots and records, never in numbers.")
+    def clock(_: dg.InitResourceContext) -> Callable[[], datetime]:
+        return lambda: datetime.now(UTC)
+
+    return clock
 
 
 def _lock(city: str, paths: Paths) -> dg.ResourceDefinition:

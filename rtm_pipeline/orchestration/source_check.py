@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtm_pipeline.config.city import COVERS_AREA
 from rtm_pipeline.config.load import LoadedConfig
@@ -13,10 +13,15 @@ from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.steps_ingest import frame_of, place_of, read_layer, source_rows
 from rtm_pipeline.orchestration.values import Rows
 
+if TYPE_CHECKING:
+    from rtm_pipeline.sources.transport import Transport
+
 __all__ = ["check_sources", "source_check_text"]
 
 
-def check_sources(loaded: LoadedConfig, paths: Paths) -> dict[str, Any]:
+def check_sources(
+    loaded: LoadedConfig, paths: Paths, transport: Transport | None = None, now: datetime | None = None
+) -> dict[str, Any]:
     """Read every source and layer of a city; the findings as JSON values.
 
     A layer that fails does not hide the others: its error stands beside them under ``errors``.
@@ -25,12 +30,12 @@ def check_sources(loaded: LoadedConfig, paths: Paths) -> dict[str, Any]:
 
     city = loaded.city
     data_dir = paths.data_for(city.name, loaded.path)
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     found: dict[str, Any] = {"city": city.name, "sources": {}, "layers": {}, "errors": {}}
     rows: dict[str, Rows] = {}
     for name in city.sources:
         try:
-            read = source_rows(city, name, data_dir)
+            read = source_rows(city, name, data_dir, transport=transport, now=now)
         except RtmError as error:
             found["errors"][name] = {"message": str(error), "exit_code": error.exit_code}
             continue

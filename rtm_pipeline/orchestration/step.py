@@ -10,13 +10,16 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtm_pipeline.config.city import City
 from rtm_pipeline.orchestration.artifacts import ArtifactStore, code_digest
 from rtm_pipeline.orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from rtm_pipeline.sources.transport import Transport
 
 __all__ = ["Check", "CheckReport", "Step", "StepContext", "StepResult", "recipes", "stale_inputs"]
 
@@ -34,12 +37,18 @@ class StepContext:
         Root of snapshots and releases.
     run_id : str
         Of Dagster; stands in manifests only.
+    transport : Transport, optional
+        The way to portals; only steps that are ``live`` have one.
+    now : callable
+        The clock, with its time zone; what it says stands in snapshots and records, never in numbers.
     """
 
     settings: Settings
     data_dir: Path
     output: Path
     run_id: str
+    transport: Transport | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
     def city(self) -> City:
@@ -62,12 +71,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Outcome of a check: passed or not, and in words what to do."""
+    """Outcome of a check: passed or not, and in words what to do.
+
+    ``warns`` makes this failure of a blocking check a warning.
+    """
 
     name: str
     passed: bool
     message: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    warns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,10 @@ class Step:
         (context, inputs) -> StepResult.
     checks : mapping of str to Check
         What is promised of the value, by name.
+    live : bool
+        Whether it speaks with the outside world.
+    pool : str, optional
+        Steps of one pool share a limit across runs, such as those that ask one portal.
     """
 
     name: str
@@ -106,6 +123,8 @@ class Step:
     description: str
     kinds: tuple[str, ...] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    live: bool = False
+    pool: str | None = None
 
 
 def recipes(steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:

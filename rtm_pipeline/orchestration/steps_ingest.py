@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtm_pipeline.config.city import COVERS_AREA, City, Selection
 from rtm_pipeline.errors import SchemaError
@@ -17,6 +18,10 @@ from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContex
 from rtm_pipeline.orchestration.values import Place, Rows
 from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.source_read import SourceRead
+from rtm_pipeline.sources.spec import Source, host_of
+
+if TYPE_CHECKING:
+    from rtm_pipeline.sources.transport import Transport
 
 __all__ = [
     "PLACE",
@@ -51,13 +56,19 @@ def plausible_u(city: City) -> float:
 def ingest_steps(city: City) -> list[Step]:
     """Snapshots of all sources that anything draws on, the study area, all layers."""
     return [
-        *(_snapshot(name) for name in city.used_sources),
+        *(_snapshot(city, name) for name in city.used_sources),
         _place(city),
         *(_layer(spec) for spec in city.layers.values()),
     ]
 
 
-def _snapshot(name: str) -> Step:
+def _pool(source: Source) -> str | None:
+    """One pool a portal: an installation limits there how many runs ask it at once."""
+    host = host_of(source)
+    return f"portal_{re.sub('[^A-Za-z0-9]', '_', host)}" if host else None
+
+
+def _snapshot(city: City, name: str) -> Step:
     def reads(city: City, _: Any) -> Any:
         return [city.sources[name], city.columns[name], name in city.native_geometry]
 
@@ -67,12 +78,22 @@ def _snapshot(name: str) -> Step:
         reads=reads,
         run=lambda context, _: take_snapshot(context, name),
         group="sources",
+        live=True,
+        pool=_pool(city.sources[name]),
         kinds=("parquet",),
         description=f"The declared columns of the source '{name}', as they were when it was read. Immutable.",
     )
 
 
-def source_rows(city: City, name: str, data_dir: Path, state_dir: Path | None = None) -> SourceRead:
+def source_rows(
+    city: City,
+    name: str,
+    data_dir: Path,
+    *,
+    transport: Transport | None = None,
+    state_dir: Path | None = None,
+    now: datetime | None = None,
+) -> SourceRead:
     """Read the declared columns of a source; ``state_dir`` lets a portal be asked for changes only."""
     from rtm_pipeline.sources.read import read_source
 
@@ -81,7 +102,9 @@ def source_rows(city: City, name: str, data_dir: Path, state_dir: Path | None = 
         city.columns[name],
         data_dir=data_dir,
         geometry=name in city.native_geometry,
+        transport=transport,
         state_dir=state_dir,
+        now=now,
     )
 
 
@@ -89,9 +112,10 @@ def take_snapshot(context: StepContext, name: str) -> StepResult:
     """Read a source once and store it."""
     city = context.city
     state_dir = context.output / "snapshots" / city.name / name / "pull"
-    read = source_rows(city, name, context.data_dir, state_dir)
+    now = context.now()
+    read = source_rows(city, name, context.data_dir, transport=context.transport, state_dir=state_dir, now=now)
     store = SnapshotStore(context.output / "snapshots")
-    snapshot = store.put(city.name, name, read, fetched_at=datetime.now(UTC))
+    snapshot = store.put(city.name, name, read, fetched_at=now)
     return StepResult(
         snapshot,
         {
@@ -142,7 +166,8 @@ def stored_rows(context: StepContext, inputs: Mapping[str, Any], source: str) ->
     """The rows of a snapshot among the inputs."""
     snapshot: Snapshot = inputs[snapshot_step(source)]
     table = SnapshotStore(context.output / "snapshots").table(snapshot)
-    return Rows(table, snapshot.crs, datetime.fromisoformat(str(snapshot.fetched_at)))
+    # The first reading of this content, so that the same digest gives the same layers on whatever day it is read again.
+    return Rows(table, snapshot.crs, datetime.fromisoformat(snapshot.first_fetched_at))
 
 
 def place_of(city: City, rows: Mapping[str, Rows]) -> Place:

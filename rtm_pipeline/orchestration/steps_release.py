@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from rtm_pipeline.config.city import City
+from rtm_pipeline.config.city import EDITIONS, City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
@@ -156,9 +156,15 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
         snapshots=snapshots,
         labels=city.labels,
         credits=tuple(
-            SourceCredit(name, source.attribution, source.terms_url)
+            SourceCredit(
+                name, source.attribution, source.terms_url, source.license, source.disclaimer, city.editions[name]
+            )
             for name, source in city.sources.items()
-            if source.attribution or source.terms_url
+            if source.attribution
+            or source.terms_url
+            or source.license
+            or source.disclaimer
+            or city.editions[name] != EDITIONS
         ),
     )
 

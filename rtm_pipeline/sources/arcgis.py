@@ -206,7 +206,7 @@ def _address(spec: ArcGISSource, transport: Transport) -> tuple[Endpoint, str]:
     token = Secret.from_env(spec.token_env)
     # In a header, a token does not get into the logs of proxies, as it would in the address.
     headers = {"X-Esri-Authorization": _bearer(token)} if token else {}
-    return Endpoint(parts.netloc, headers, parts.scheme == "http"), path
+    return Endpoint(parts.netloc, headers, parts.scheme == "http", spec.requests_per_second), path
 
 
 def _bearer(token: Secret) -> Secret:

@@ -186,7 +186,7 @@ def read_socrata(
     """
     wanted = merge_requests(request, spec.aliases, source=spec.name, geometry=geometry)
     token = Secret.from_env(spec.token_env)
-    endpoint = Endpoint(spec.host, {"X-App-Token": token} if token else {}, spec.allow_http)
+    endpoint = Endpoint(spec.host, {"X-App-Token": token} if token else {}, spec.allow_http, spec.requests_per_second)
     if not spec.datasets or not all(_DATASET.match(dataset) for dataset in spec.datasets):
         raise ConfigError(
             f"Source {spec.name!r}: data sets have ids like 'ab12-cd34'; found {some_names(spec.datasets)}."

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-__all__ = ["ArcGISSource", "ColumnRequest", "FileSource", "SocrataSource", "Source"]
+__all__ = ["ArcGISSource", "ColumnRequest", "FileSource", "SocrataSource", "Source", "host_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class FileSource:
         CRS of a vector file that does not say its own.
     origin : str
         Who made the rows: ``resident``, ``registry``, ``inspector`` or ``police``.
+    attribution, terms_url, license, disclaimer : str, optional
+        As the provider words them; carried through to every release.
     """
 
     name: str
@@ -71,6 +74,8 @@ class FileSource:
     origin: str | None = None
     attribution: str | None = None
     terms_url: str | None = None
+    license: str | None = None
+    disclaimer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,8 @@ class SocrataSource:
         After so many days everything is read again; on the nights between only what changed.
     allow_http : bool
         Whether the host may be read without encryption; for a portal on one's own machine.
+    requests_per_second : float, optional
+        At most so many requests are sent to the host.
     """
 
     name: str
@@ -103,11 +110,14 @@ class SocrataSource:
     token_env: str | None = None
     full_every_days: int = 7
     allow_http: bool = False
+    requests_per_second: float | None = None
     null_values: tuple[str, ...] = ()
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str | None = None
     attribution: str | None = None
     terms_url: str | None = None
+    license: str | None = None
+    disclaimer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,8 @@ class ArcGISSource:
         Name of the environment variable that holds the token.
     allow_http : bool
         Whether the host may be read without encryption; for a server on one's own machine.
+    requests_per_second : float, optional
+        At most so many requests are sent to the host.
     """
 
     name: str
@@ -134,11 +146,21 @@ class ArcGISSource:
     order_by: str = "OBJECTID"
     token_env: str | None = None
     allow_http: bool = False
+    requests_per_second: float | None = None
     null_values: tuple[str, ...] = ()
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: str | None = None
     attribution: str | None = None
     terms_url: str | None = None
+    license: str | None = None
+    disclaimer: str | None = None
 
 
 Source = FileSource | SocrataSource | ArcGISSource
+
+
+def host_of(source: Source) -> str | None:
+    """Host (with port) of the portal that a source is read from; None for files."""
+    if isinstance(source, SocrataSource):
+        return source.host
+    return urlsplit(source.url).netloc if isinstance(source, ArcGISSource) else None

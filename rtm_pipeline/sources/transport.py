@@ -40,11 +40,14 @@ class Endpoint:
         Headers such as a token.
     allow_http : bool
         Whether the configuration allows this host to be read without encryption.
+    requests_per_second : float, optional
+        At most so many requests are sent to the host.
     """
 
     host: str
     headers: Mapping[str, str | Secret]
     allow_http: bool = False
+    requests_per_second: float | None = None
 
 
 class Transport:
@@ -100,6 +103,7 @@ class Transport:
         self._sleep = sleep
         self._clock = clock
         self._session: requests.Session | None = None
+        self._asked: dict[str, float] = {}
 
     def get_json(
         self,
@@ -192,6 +196,7 @@ class Transport:
         self, url: str, endpoint: Endpoint, params: Mapping[str, str], where: str, secrets: list[Secret]
     ) -> Answer:
         for _ in range(_MAX_REDIRECTS + 1):
+            self._pace(endpoint)
             with self._response(url, endpoint, params, where) as response:
                 target = redirect_target(url, response, where)
                 if target is None:
@@ -200,6 +205,17 @@ class Transport:
                     return parsed(body)
             url, params = target, {}
         raise SourceError(f"{where}: the portal redirects in circles. Look at its address in the configuration.")
+
+    def _pace(self, endpoint: Endpoint) -> None:
+        """Wait until the host may be asked again."""
+        if endpoint.requests_per_second is None:
+            return
+        before = self._asked.get(endpoint.host)
+        if before is not None:
+            wait = before + 1.0 / endpoint.requests_per_second - self._clock()
+            if wait > 0:
+                self._sleep(wait)
+        self._asked[endpoint.host] = self._clock()
 
     def _response(self, url: str, endpoint: Endpoint, params: Mapping[str, str], where: str) -> requests.Response:
         import requests

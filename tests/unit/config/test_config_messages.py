@@ -31,6 +31,12 @@ WRONG = [
     ("categories: [weeds]", "categories: [weds]", "factors.weeds.categories", "Did you mean 'weeds'?"),
     ("history: assumed\n", "history: assumed\n    reason: ''\n#", "layers.liquor_licenses", "needs a reason"),
     ("layer: violence\n", "layer: vacant_lots\n", "outcome.layer", "must be a layer of kind events"),
+    ("area:\n", "editions: {vacancy: [public]}\narea:\n", "editions.vacancy", "[public, restricted]"),
+    ("area:\n", "editions: {vacncy: [restricted]}\narea:\n", "editions.vacncy", "Did you mean"),
+    ("area:\n", "portals: {data.example.org: {}}\narea:\n", "portals.data.example.org", "no portal of a source"),
+    ("area:\n", "health: {shrank: stop}\narea:\n", "health.shrank", "allowed: off, warn, block"),
+    ("area:\n", "health: {layers: {violense: {}}}\narea:\n", "health.layers.violense", "Did you mean 'violence'?"),
+    ("{lat: lat, lon: lon}", "[{lat: lat, lon: lon}, native]", "layers.vacant_lots.geometry", "no alternatives"),
     ("lookback: 1y, label: 311 graffiti", "lookback: 1y, max_influence: 100 ft", "factors.graffiti", "Raise it"),
 ]
 

@@ -210,3 +210,37 @@ def test_frame_refuses_what_is_no_area(frame: Frame) -> None:
         Frame("EPSG:26915", 1.0, frame.area, 5.0, 1.0, "America/Chicago")
     with pytest.raises(ConfigError, match="'America/Kansas_City' is not a known time zone"):
         Frame("EPSG:26915", 1.0, frame.area, 0.0, 1.0, "America/Kansas_City")
+
+
+def test_alternatives_fill_in_what_the_first_way_does_not_tell(read: Read, site: Site, snapshot: Snapshot) -> None:
+    here, there = f"{{'latitude': '{LAT}', 'longitude': '{LON}'}}", f"{LAT + 0.01}"
+    table = snapshot(
+        {
+            "place": [here, None, "{'latitude': '0.0', 'longitude': '0.0'}", None, None, here],
+            "lat": [there, there, there, None, "x", "x"],
+            "lon": [f"{LON}", f"{LON}", f"{LON}", f"{LON}", f"{LON}", f"{LON}"],
+        }
+    )
+    ways = GeometrySpec("location", ("place",), alternatives=(GeometrySpec("latlon", ("lat", "lon")),))
+    result = read(site(geometry=ways), table)
+    alone = read(site(geometry=GeometrySpec("latlon", ("lat", "lon"))), table)
+    first = read(site(geometry=GeometrySpec("location", ("place",))), table)
+    assert result.counts.kept == 4
+    assert result.counts.quarantined == {"no_location": 1, "unreadable_location": 1}
+    assert result.layer.y.tolist() == [first.layer.y[0], alone.layer.y[1], alone.layer.y[2], first.layer.y[1]]
+
+
+def test_alternatives_may_have_another_crs(read: Read, site: Site, snapshot: Snapshot) -> None:
+    table = snapshot({"x": [None, "400000"], "y": [None, "4300000"], "lat": [f"{LAT}", None], "lon": [f"{LON}", None]})
+    ways = GeometrySpec("xy", ("x", "y"), "EPSG:26915", alternatives=(GeometrySpec("latlon", ("lat", "lon")),))
+    alone = read(site(geometry=GeometrySpec("latlon", ("lat", "lon"))), table)
+    result = read(site(geometry=ways), table)
+    assert result.layer.x[0] == pytest.approx(alone.layer.x[0], abs=1e-3)
+
+
+def test_alternatives_are_for_points(read: Read, site: Site, snapshot: Snapshot) -> None:
+    shape = '{"type": "LineString", "coordinates": [[0, 0], [1, 1]]}'
+    table = snapshot({"g": [shape], "lat": [f"{LAT}"], "lon": [f"{LON}"]})
+    ways = GeometrySpec("geojson", ("g",), alternatives=(GeometrySpec("latlon", ("lat", "lon")),))
+    with pytest.raises(ConfigError, match="are for points"):
+        read(site(geometry=ways), table)

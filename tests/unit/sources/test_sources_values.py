@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtm_pipeline.sources.portal_json import parse, text_of
@@ -40,11 +40,13 @@ def test_text_of_every_type(values, kind, expected):
     assert texts(values, kind) == expected
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 def test_floats_read_back_the_same(values):
     assert [float(text) for text in texts(values, pa.float64())] == values
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32)))
 def test_short_floats_read_back_the_same(values):
     assert [np.float32(text) for text in texts(values, pa.float32())] == [np.float32(value) for value in values]
