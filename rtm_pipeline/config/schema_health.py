@@ -65,4 +65,6 @@ class HealthModel(SourceHealthModel):
     """Rules of all sources, then of single sources and layers."""
 
     sources: dict[Slug, SourceHealthModel] = {}
+    """Source -> its own rules, for it and the layers on it."""
     layers: dict[Slug, HealthRulesModel] = {}
+    """Layer -> its own rules."""

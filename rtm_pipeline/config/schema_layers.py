@@ -74,7 +74,10 @@ WhereModel = Annotated[
 class GeometryModel(Strict):
     """Where the place of a row stands: lat/lon, x/y with crs, wkt with crs, geojson, location or native."""
 
-    shorthand = ({"const": "native"},)
+    shorthand = (
+        {"const": "native"},
+        {"type": "array", "items": {"type": "object"}, "minItems": 1},
+    )
 
     lat: str | None = None
     """Column with the latitude (WGS84)."""
