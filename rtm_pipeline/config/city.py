@@ -57,6 +57,8 @@ class OutcomeSpec:
     lag: Duration | None
     unit: str
     subsets: tuple[str, ...]
+    sexual: str | None = None
+    """Flag of the layer that marks sexual offenses; ``none``: there are none in it; None: nobody said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class City:
         When data are doubted.
     editions : mapping of str to tuple of str
         Source -> which editions its terms allow to carry it.
+    contact : str or None
+        Whom residents tell of an error.
     """
 
     name: str
@@ -105,6 +109,7 @@ class City:
     labels: Mapping[str, str]
     health: HealthPlan
     editions: Mapping[str, tuple[str, ...]]
+    contact: str | None = None
 
     @property
     def area_sources(self) -> tuple[str, ...]:

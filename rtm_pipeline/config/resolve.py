@@ -9,7 +9,7 @@ from rtm_pipeline.config.city import COVERS_AREA, EDITIONS, AreaSpec, City, Fore
 from rtm_pipeline.config.health import resolve_health
 from rtm_pipeline.config.programs import resolve_programs
 from rtm_pipeline.config.schema import CityModel, ExcludeModel
-from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, GeometryModel, Group, LayerModel
+from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, FlagModel, GeometryModel, Group, LayerModel
 from rtm_pipeline.config.schema_sources import FileSourceModel, PortalModel, SocrataSourceModel, SourceModel, portal_of
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.factors.spec import FactorSpec
@@ -30,6 +30,8 @@ from rtm_pipeline.sources.spec import ArcGISSource, ColumnRequest, FileSource, S
 from rtm_pipeline.units import Duration, Length
 
 __all__ = ["resolve_city"]
+
+SEXUAL_FLAG = "sexual_offense"
 
 
 @lru_cache(maxsize=16)
@@ -75,6 +77,7 @@ def resolve_city(model: CityModel) -> City:
             lag=None if model.outcome.lag == "auto" else Duration.parse(model.outcome.lag),
             unit=model.outcome.unit,
             subsets=tuple(model.outcome.subsets),
+            sexual=_sexual(model),
         ),
         model=_model(model),
         forecast=ForecastSpec(
@@ -88,7 +91,13 @@ def resolve_city(model: CityModel) -> City:
         labels=_labels(model),
         health=resolve_health(model),
         editions={name: model.editions.get(name, EDITIONS) for name in sources},
+        contact=model.contact,
     )
+
+
+def _sexual(model: CityModel) -> str | None:
+    said = model.outcome.sexual_offenses
+    return said if said is None or isinstance(said, str) else SEXUAL_FLAG
 
 
 def _labels(model: CityModel) -> dict[str, str]:
@@ -252,6 +261,8 @@ def _layer(name: str, layer: LayerModel, model: CityModel) -> LayerSpec:
     flags = dict(layer.flags)
     if name == model.outcome.layer:
         flags |= model.outcome.subsets
+        if isinstance(model.outcome.sexual_offenses, FlagModel):
+            flags[SEXUAL_FLAG] = model.outcome.sexual_offenses
     source = model.sources[layer.source]
     return LayerSpec(
         name=name,

@@ -97,6 +97,9 @@ class OutcomeModel(Strict):
     """incident: each report once; offence: each row."""
     subsets: dict[Slug, FlagModel] = {}
     """Named parts of the outcome, such as firearm."""
+    sexual_offenses: FlagModel | Literal["none"] | None = None
+    """Which rows are sexual offenses, or none. The public edition tells them for the city only; as long as nothing is
+    said here and no category is named so, it holds back all counts of neighborhoods."""
 
 
 class BootstrapModel(Strict):
@@ -162,6 +165,8 @@ class CityModel(Strict):
     """Short name: small letters, digits, underscores. Folders and assets are named by it."""
     label: str | None = None
     """Name for people."""
+    contact: Annotated[str, StringConstraints(min_length=3, max_length=200)] | None = None
+    """Whom residents tell of an error: an e-mail address, a web address, or an office with its telephone number."""
     timezone: str
     """IANA name of the city's time zone, such as America/Chicago; all dates are local."""
     as_of: date | None = None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from rtm_pipeline.config.city import EDITIONS, City
+from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
+from rtm_pipeline.orchestration.release_content import compared_content, credits_of, missing_parts
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_evaluation import EVALUATION, area_names
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
@@ -21,6 +22,7 @@ from rtm_pipeline.orchestration.values import Place, RunVintages
 
 if TYPE_CHECKING:
     from rtm_pipeline.evaluation.backtest import Backtest
+    from rtm_pipeline.publication.release import Promoted
 
 __all__ = ["RELEASE", "ReleaseFacts", "release_steps"]
 
@@ -77,9 +79,10 @@ def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     from rtm_pipeline.publication.products import write_release
     from rtm_pipeline.publication.release import ReleaseStore
 
-    content = content_of(context, inputs)
     store = ReleaseStore(context.output / "releases", context.city.name)
-    facts = manifest_facts(context, content)
+    earlier = store.to_compare(context.as_of)
+    content = compared_content(content_of(context, inputs, earlier), store.folder, earlier)
+    facts = manifest_facts(context, content) | {"compared_with": [item.run_id for item in earlier]}
     release = store.publish(content.run_id, lambda folder: write_release(content, folder), facts)
     why_not = _why_not_promoted(context)
     promoted = why_not is None and store.promote(release, context.as_of, allow_earlier=context.settings.promote)
@@ -102,10 +105,10 @@ def _why_not_promoted(context: StepContext) -> str | None:
     return None
 
 
-def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
-    """Everything that the products are made from."""
+def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequence[Promoted] = ()) -> Any:
+    """Everything that the products are made from; ``earlier`` are the releases that the run is compared with."""
     from rtm_pipeline.grid import with_border
-    from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
+    from rtm_pipeline.publication.content import ReleaseContent
     from rtm_pipeline.publication.release import run_id_of
     from rtm_pipeline.surface.tiers import tiers_of
 
@@ -121,6 +124,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
             "settings": context.settings.config,
             "as_of": context.as_of.isoformat(),
             "snapshots": {name: snapshot.digest for name, snapshot in sorted(snapshots.items())},
+            "compared_with": [item.run_id for item in earlier],
             "code": code_digest(),
         },
     )
@@ -155,17 +159,11 @@ def content_of(context: StepContext, inputs: Mapping[str, Any]) -> Any:
         layers=layers,
         snapshots=snapshots,
         labels=city.labels,
-        credits=tuple(
-            SourceCredit(
-                name, source.attribution, source.terms_url, source.license, source.disclaimer, city.editions[name]
-            )
-            for name, source in city.sources.items()
-            if source.attribution
-            or source.terms_url
-            or source.license
-            or source.disclaimer
-            or city.editions[name] != EDITIONS
-        ),
+        credits=credits_of(city),
+        contact=city.contact,
+        missing=missing_parts(city, layers),
+        origin_reasons={name: spec.origin_reason for name, spec in city.layers.items() if spec.origin_reason},
+        sexual=city.outcome.sexual,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.priorities.reach import Reach
+from rtm_pipeline.surface.names import PART_LABELS
 
 __all__ = ["Contributions", "around_areas", "around_sites", "points_within", "words"]
 
@@ -43,7 +44,7 @@ class Contributions:
     def multipliers(self) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """Labels and values of all columns but the background."""
         keep = [at for at, name in enumerate(self.names) if name != "background"]
-        labels = tuple(self.labels.get(self.names[at], self.names[at].replace("_", " ")) for at in keep)
+        labels = tuple(_label(self.names[at], self.labels) for at in keep)
         return labels, self.values[:, keep]
 
 
@@ -82,6 +83,10 @@ def around_areas(
         total = np.bincount(area[inside], weights=logs, minlength=n_areas)
         out[some, column] = np.exp(total[some] / weight[some])
     return labels, out
+
+
+def _label(name: str, labels: Mapping[str, str]) -> str:
+    return labels.get(name) or PART_LABELS.get(name) or name.replace("_", " ")
 
 
 def words(labels: Sequence[str], multipliers: NDArray[np.float64], *, top: int = 3) -> list[str]:

@@ -56,13 +56,13 @@ def read_release(folder: Path, grid: StudyGrid) -> ComparedRelease | None:
 
 def read_surface(path: Path, grid: StudyGrid) -> NDArray[np.float64] | None:
     """Band 1 of a published raster at the study cells, NaN where it has no value; None on another grid."""
-    import rasterio
     from rasterio.crs import CRS
     from rasterio.errors import RasterioError
+    from rasterio.io import MemoryFile
 
     spec = grid.spec
     try:
-        with rasterio.open(path) as raster:
+        with MemoryFile(path.read_bytes()) as file, file.open() as raster:
             transform = raster.transform
             left = (transform.c - spec.west_u) / spec.cell_size_u
             top = (spec.north_u - transform.f) / spec.cell_size_u
@@ -73,7 +73,7 @@ def read_surface(path: Path, grid: StudyGrid) -> NDArray[np.float64] | None:
             if not (same_size and aligned and raster.crs == CRS.from_user_input(spec.crs)):
                 return None
             image = raster.read(1)
-    except RasterioError as error:
+    except (RasterioError, OSError) as error:
         raise PublishError(f"{path} can't be read: {error}.") from None
     rows, cols = grid.rows - round(top), grid.cols - round(left)
     inside = (rows >= 0) & (rows < image.shape[0]) & (cols >= 0) & (cols < image.shape[1])

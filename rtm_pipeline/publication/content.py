@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from rtm_pipeline.factors import Factor
+    from rtm_pipeline.publication.report_changes import Change
     from rtm_pipeline.surface.forecast import Forecast
     from rtm_pipeline.surface.vintage import RiskTerrain
 
@@ -163,8 +164,18 @@ class ReleaseContent:
         Whether factor rasters carry every density that was kept, not only the selected one.
     evaluation, priorities : object, optional
         What the later steps of the night made, for reports.
-    notes : mapping
-        Anything else that reports say.
+    contact : str or None
+        Whom a reader tells of an error.
+    changes : tuple of Change
+        What is different from earlier releases, the nearest first.
+    missing : mapping of str to str
+        Part of the reports (``changes``, ``accuracy``, ``priority_lots``, ``neighborhoods``, ...) -> why it is not
+        there.
+    origin_reasons : mapping of str to str
+        Layer that police activity made -> the written reason why it is used all the same.
+    sexual : str or None
+        How sexual offenses are told apart in the outcome: the name of a flag of its layer, ``none`` (there are none),
+        or None (nobody said, so categories decide; see `rtm_pipeline.publication.sexual_offenses`).
     """
 
     city: str
@@ -197,7 +208,11 @@ class ReleaseContent:
     all_factor_bands: bool = False
     evaluation: Any = None
     priorities: Any = None
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    contact: str | None = None
+    changes: tuple[Change, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    origin_reasons: Mapping[str, str] = field(default_factory=dict)
+    sexual: str | None = None
 
     def name_of(self, layer_or_factor: str) -> str:
         """Its name for people."""

@@ -21,6 +21,7 @@ from rtm_pipeline.publication.content import FORECAST, RISK_TERRAIN, ReleaseCont
 from rtm_pipeline.publication.provenance import horizon_words, raster_tags
 from rtm_pipeline.publication.raster import Band, to_raster, write_cog
 from rtm_pipeline.publication.raster_styles import RasterClass, shaded_renderer, write_qml
+from rtm_pipeline.surface.names import PART_LABELS
 
 if TYPE_CHECKING:
     from rtm_pipeline.factors import Factor
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explanations_of", "write_explanation"]
 
 _log = logging.getLogger(__name__)
-_PAST = {"background": "background", "past_nearby": "past incidents nearby", "past_here": "past incidents here"}
 _DENSITY_UNITS = {"lines": "km per km2", "polygons": "share of area"}
 
 
@@ -136,7 +136,7 @@ def _forecast_parts(content: ReleaseContent) -> Explanation:
     forecast = content.forecast
     if forecast is None:
         raise PublishError("There is no forecast to take apart.")
-    names = tuple(_PAST.get(name, content.name_of(name)) for name in forecast.contribution_names)
+    names = tuple(PART_LABELS.get(name, content.name_of(name)) for name in forecast.contribution_names)
     incidents = f"{content.unit}s in {horizon_words(content)}"
     units = tuple(incidents if name == "background" else "multiplier" for name in forecast.contribution_names)
     first = next((at for at, unit in enumerate(units) if unit == "multiplier"), 0)

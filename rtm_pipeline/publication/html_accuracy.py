@@ -14,6 +14,7 @@ from rtm_pipeline.publication.html import Child, Html, tag
 from rtm_pipeline.publication.html_charts import Axis, Point, Series, line_chart
 from rtm_pipeline.publication.html_summary import missing, section
 from rtm_pipeline.publication.html_tables import Head, table
+from rtm_pipeline.publication.protected_counts import held_back
 from rtm_pipeline.publication.report_accuracy import (
     PERFECT,
     UNIFORM,
@@ -24,7 +25,7 @@ from rtm_pipeline.publication.report_accuracy import (
 )
 from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_words import HIDDEN, NONE, amount, count, day, percent, surface_name, times
-from rtm_pipeline.publication.suppression import LEAST_CELLS, held_back
+from rtm_pipeline.publication.suppression import LEAST_CELLS
 
 __all__ = ["PLOT_COLORS", "accuracy_section", "disparity_rows", "plot_series"]
 

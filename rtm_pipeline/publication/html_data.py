@@ -12,10 +12,11 @@ from rtm_pipeline.publication.html import Child, Html, join, tag
 from rtm_pipeline.publication.html_page import vendored
 from rtm_pipeline.publication.html_summary import contact_line, missing, section
 from rtm_pipeline.publication.html_tables import Head, table
-from rtm_pipeline.publication.report_changes import Change, TierMoves
+from rtm_pipeline.publication.report_changes import Change, RankMoves, TierMoves
 from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_layers import LayerFacts
-from rtm_pipeline.publication.report_words import NONE, amount, count, day, percent, plural, times
+from rtm_pipeline.publication.report_words import NONE, amount, count, day, listed, percent, plural, times
+from rtm_pipeline.publication.webmap_sites import SITE_KINDS
 
 __all__ = ["change_lines", "changes_section", "data_warnings", "evidence_section", "health_section", "sources_section"]
 
@@ -169,14 +170,31 @@ def _change(change: Change, facts: Facts) -> Html:
 def change_lines(change: Change, facts: Facts) -> list[str]:
     """What is different, in sentences."""
     items = [
-        f"All sources had the same content on {day(change.as_of)}." if change.same_inputs else None,
+        _source_changes(change),
         _term_changes(change),
         _moves("risk terrain", change.risk_terrain),
         None if facts.public else _moves("forecast", change.forecast),
         _verdict_change(change),
         _row_changes(change),
+        *(() if facts.public else (_rank_changes(moves) for moves in change.ranks)),
     ]
     return [item for item in items if item]
+
+
+def _source_changes(change: Change) -> str:
+    if not change.new_sources:
+        return f"All sources had the same content on {day(change.as_of)}."
+    return f"Sources with new content: {listed(change.new_sources)}."
+
+
+def _rank_changes(moves: RankMoves) -> str:
+    name = SITE_KINDS[moves.table]
+    few = listed(moves.came[:5]) + (f" and {count(len(moves.came) - 5)} more" if len(moves.came) > 5 else "")
+    came = f"new: {few}" if moves.came else "the same as then"
+    return (
+        f"{name}, the first {moves.first} of the list: {came}. Funded now and not then: {count(moves.funded)}; no "
+        f"longer funded: {count(moves.no_longer_funded)}."
+    )
 
 
 def _term_changes(change: Change) -> str:
@@ -190,15 +208,21 @@ def _term_changes(change: Change) -> str:
     parts = [
         f"{word}: {', '.join(names)}" for word, names in (("new", new), ("gone", gone), ("changed", moved)) if names
     ]
-    return f"Terms of the model: {'; '.join(parts)}." if parts else "The model has the same terms, none changed by 5 %."
+    if not parts:
+        return "The model has the same risk factors, and no relative risk value (RRV) changed by 5 % or more."
+    return f"Risk factors of the model: {'; '.join(parts)}."
 
 
 def _moves(surface: str, moves: TierMoves | None) -> str | None:
     if moves is None:
         return None
-    similar = "" if moves.correlation is None else f" The rank correlation of the two maps is {moves.correlation:.3f}."
+    similar = (
+        ""
+        if moves.correlation is None
+        else f" The rank correlation of the two maps is {moves.correlation:.3f} (1: the same order)."
+    )
     return (
-        f"Top 5 % of the {surface}: {plural(moves.entered, 'cell')} came in, {count(moves.left)} fell out, "
+        f"The city's top 5 % by {surface}: {plural(moves.entered, 'square')} came in, {count(moves.left)} fell out, "
         f"{count(moves.stayed)} stayed.{similar}"
     )
 

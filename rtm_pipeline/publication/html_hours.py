@@ -5,10 +5,10 @@ from __future__ import annotations
 from rtm_pipeline.publication.html import Html, tag
 from rtm_pipeline.publication.html_summary import missing, section
 from rtm_pipeline.publication.report_facts import Facts
-from rtm_pipeline.publication.report_hours import WEEKDAYS, HourTable
+from rtm_pipeline.publication.report_hours import HourTable
 from rtm_pipeline.publication.report_words import HIDDEN, count
 
-__all__ = ["HELD_HOURS", "hour_table", "hour_words", "hours_section"]
+__all__ = ["HELD_HOURS", "hour_table", "hours_section"]
 
 HELD_HOURS = "A dot stands for a number under 5, or one that would give such a number away."
 
@@ -22,25 +22,22 @@ def hours_section(facts: Facts) -> Html:
     return section(
         "hours",
         title,
-        hour_table(f"{facts.outcome.capitalize()} in {facts.label}, {facts.fitted_on}", found),
+        hour_table(f"{facts.outcome.capitalize()} in {facts.label}, {facts.counted_on}: {facts.unit}s by hour", found),
         tag("p", HELD_HOURS, class_="note") if bool(found.hidden.any()) else None,
         tag("p", "Each neighborhood's page has its own table."),
     )
 
 
 def hour_table(caption: str, found: HourTable) -> Html:
-    """Hours down, weekdays across; the busier, the darker."""
+    """Parts of the day down, days across; the busier, the darker."""
+    slots = found.slots
     top = max(int(found.counts.max()), 1)
-    head = tag(
-        "tr", tag("th", "Hour", scope="col"), *(tag("th", name[:3], scope="col", class_="n") for name in WEEKDAYS)
-    )
+    short = len(slots.days) == 7
+    days = [name[:3] if short else name for name in slots.days]
+    head = tag("tr", tag("th", "Time", scope="col"), *(tag("th", name, scope="col", class_="n") for name in days))
     rows = [
-        tag(
-            "tr",
-            tag("th", hour_words(hour), scope="row"),
-            *(_hour_cell(found, weekday, hour, top) for weekday in range(7)),
-        )
-        for hour in range(24)
+        tag("tr", tag("th", name, scope="row"), *(_hour_cell(found, day, hour, top) for day in range(len(days))))
+        for hour, name in enumerate(slots.hours)
     ]
     return tag(
         "div",
@@ -52,16 +49,9 @@ def hour_table(caption: str, found: HourTable) -> Html:
     )
 
 
-def hour_words(hour: int) -> str:
-    """``midnight``, ``1 a.m.``, ``noon``."""
-    if hour in (0, 12):
-        return "midnight" if hour == 0 else "noon"
-    return f"{hour % 12} {'a.m.' if hour < 12 else 'p.m.'}"
-
-
-def _hour_cell(found: HourTable, weekday: int, hour: int, top: int) -> Html:
-    if found.hidden[weekday, hour]:
+def _hour_cell(found: HourTable, day: int, hour: int, top: int) -> Html:
+    if found.hidden[day, hour]:
         return tag("td", tag("span", "\u00b7", aria_hidden="true"), tag("span", HIDDEN, class_="hidden"), class_="n")
-    value = int(found.counts[weekday, hour])
+    value = int(found.counts[day, hour])
     shade = 0 if value == 0 else min(4, 1 + int(4 * (value - 1) / top))
     return tag("td", count(value), class_=f"n s{shade}")

@@ -8,11 +8,21 @@ from rtm_pipeline.publication.html import Child, Html, tag
 from rtm_pipeline.publication.html_summary import missing, section
 from rtm_pipeline.publication.html_tables import Head, table
 from rtm_pipeline.publication.report_facts import Facts
+from rtm_pipeline.publication.report_place_rows import place_number, withheld_notes
 from rtm_pipeline.publication.report_places import PlaceFacts
-from rtm_pipeline.publication.report_words import HIDDEN, NONE, amount, count, percent
-from rtm_pipeline.publication.webmap import PICTURE_WIDTH, MapData
+from rtm_pipeline.publication.report_words import HIDDEN, count, percent
+from rtm_pipeline.publication.webmap import MapData
+from rtm_pipeline.publication.webmap_shapes import PICTURE_WIDTH
 
 __all__ = ["legend_list", "map_section", "still_map"]
+
+_COLUMNS = (
+    ("incidents", ""),
+    ("expected", "Forecast"),
+    ("lots", "Vacant lots"),
+    ("buildings", "Dilapidated buildings"),
+    ("open_311", "Open 311 requests"),
+)
 
 
 def map_section(facts: Facts, data: MapData) -> Html:
@@ -200,47 +210,40 @@ def _extras(data: MapData) -> list[Html]:
 def _table(facts: Facts) -> Html:
     if facts.places is None:
         return missing("Neighborhoods", facts, "neighborhoods")
-    heads = (
+    told = [column for column in _COLUMNS if column[0] in facts.places.told]
+    heads = [
         Head("Neighborhood"),
         Head("Among the top 5 % of risk", number=True, note="share of its area"),
-        Head(facts.outcome.capitalize(), number=True, note=facts.fitted_on),
-        Head("Forecast", number=True, note=f"{facts.unit}s in a year"),
-        Head("Vacant lots", number=True),
-        Head("Dilapidated buildings", number=True),
-        Head("Open 311", number=True),
+        *(Head(name or facts.outcome.capitalize(), number=True, note=_note(key, facts)) for key, name in told),
         Head("Page"),
-    )
-    rows = [_row(place, facts) for place in facts.places.places]
-    held = any(place.hidden for place in facts.places.places)
+    ]
+    rows = [_row(place, [key for key, _ in told]) for place in facts.places.places]
+    held = any(place.holds_back(key) for place in facts.places.places for key, _ in told)
+    notes = withheld_notes(facts)
+    if held:
+        notes.insert(0, f"{HIDDEN.capitalize()}: small counts, and what would give them away, are not shown.")
     return tag(
         "div",
         tag("h3", "All neighborhoods in numbers"),
-        tag("p", f"{HIDDEN.capitalize()}: small counts, and what would give them away, are not shown.", class_="note")
-        if held
-        else None,
+        *(tag("p", note, class_="note") for note in notes),
         table(
             "All neighborhoods in numbers", heads, rows, identity="places-table", row_ids=_ids(facts), hide_caption=True
         ),
     )
 
 
+def _note(key: str, facts: Facts) -> str:
+    return {"incidents": f"{facts.unit}s, {facts.counted_on}", "expected": f"{facts.unit}s a year"}.get(key, "")
+
+
 def _ids(facts: Facts) -> list[str]:
     return [f"place-{place.id}" for place in facts.places.places] if facts.places is not None else []
 
 
-def _row(place: PlaceFacts, facts: Facts) -> list[Child]:
-    def number(key: str, value: float | None) -> str:
-        if key in place.hidden:
-            return HIDDEN
-        return NONE if value is None else count(value) if value >= 10 or value == int(value) else amount(value)
-
+def _row(place: PlaceFacts, told: Sequence[str]) -> list[Child]:
     return [
         tag("a", place.name, href="#map", class_="to-place", data_place=place.id),
         percent(place.risk_high_share),
-        number("incidents", place.incidents),
-        number("expected_incidents", place.expected),
-        number("lots", place.lots),
-        number("buildings", place.buildings),
-        number("open_311", place.open_311),
+        *(place_number(place, key) for key in told),
         tag("a", "page", href=f"neighborhoods/{place.id}.html", aria_label=f"Page of {place.name}"),
     ]

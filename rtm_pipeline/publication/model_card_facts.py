@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,9 @@ def data_gaps(content: ReleaseContent, facts: Facts) -> list[str]:
         if layer.assumed
     ]
     gaps += [f"Factor {factor} is left out: {reason}." for factor, reason in facts.model.left_out]
-    reasons: Mapping[str, str] = content.notes.get("origin_reasons", {})
     gaps += [
-        f"{layer.label}: made by police activity, used on purpose ({reasons.get(layer.name, 'no reason is recorded')})."
+        f"{layer.label}: made by police activity, used on purpose "
+        f"({content.origin_reasons.get(layer.name, 'no reason is recorded')})."
         for layer in facts.layers
         if layer.origin == POLICE
     ]

@@ -13,7 +13,7 @@ from rtm_pipeline.model.terrain import Term
 from rtm_pipeline.publication.content import ReleaseContent
 from rtm_pipeline.publication.report_words import length_words, percent, times
 
-__all__ = ["AreaReason", "TermFacts", "area_reasons", "term_columns", "terms_of"]
+__all__ = ["AreaReason", "TermFacts", "area_reasons", "term_columns", "term_words", "terms_of"]
 
 WORTH_SAYING = 0.02
 """A factor is a reason for an area if it moves the mean log score there by more than this against the city's."""
@@ -178,12 +178,18 @@ def _facts(content: ReleaseContent, term: Term) -> TermFacts:
     )
 
 
+def term_words(label: str, operationalization: str | None, influence: str) -> str:
+    """A term of a model in words: ``many vacant lots within 750 ft (229 m)``."""
+    _, where = _where(label, operationalization, influence)
+    return where.removeprefix("with ")
+
+
 def _where(label: str, operationalization: str | None, influence: str) -> tuple[str, str]:
     """Which places, and the verb that goes with it."""
     if operationalization == PROXIMITY:
         return "lies", f"within {influence} of {label}"
     if operationalization == DENSITY:
-        return "has", f"with a high density of {label} within {influence}"
+        return "has", f"with many {label} within {influence}"
     return "has", f"with {label}"
 
 

@@ -6,13 +6,22 @@ from rtm_pipeline.publication.html_accuracy import plot_series
 from rtm_pipeline.publication.html_data import change_lines, data_warnings
 from rtm_pipeline.publication.pdf_sheet import MUTED, Column, Sheet
 from rtm_pipeline.publication.report_facts import Facts
-from rtm_pipeline.publication.report_words import HIDDEN, NONE, amount, count, day, money, percent
+from rtm_pipeline.publication.report_place_rows import place_number, withheld_notes
+from rtm_pipeline.publication.report_words import amount, day, money, percent
 from rtm_pipeline.publication.webmap_sites import SITE_KINDS, shown_sites, site_values
 
 __all__ = ["second_page"]
 
 LEFT, RIGHT = 0.55, 7.95
 _ROWS = {"priority_lots": 14, "priority_buildings": 10}
+_NUMBERS = (
+    ("incidents", "", 1.3),
+    ("expected", "Forecast a year", 1.05),
+    ("lots", "Vacant lots", 0.85),
+    ("buildings", "Buildings", 0.8),
+    ("open_311", "Open 311", 0.75),
+)
+"""Numbers of a neighborhood: key, heading (empty: the outcome), width."""
 
 
 def second_page(facts: Facts) -> Sheet:
@@ -74,32 +83,18 @@ def _neighborhoods(sheet: Sheet, facts: Facts, y: float) -> float:
     top = sorted(places, key=lambda p: (-(p.risk_high_share or 0.0), p.name))[:24]
     if not top:
         return sheet.paragraph(LEFT, y, 7.0, f"Not available: {facts.why_missing('neighborhoods')}.", color=MUTED) + 0.1
-    columns = (
-        Column("Neighborhood", LEFT, 2.3),
-        Column("In the top 5 %", 2.75, 1.0, True),
-        Column(f"{facts.outcome.capitalize()[:22]}", 3.75, 1.3, True),
-        Column("Forecast a year", 5.05, 1.0, True),
-        Column("Lots", 6.05, 0.6, True),
-        Column("Buildings", 6.65, 0.7, True),
-        Column("311", 7.35, 0.6, True),
-    )
-
-    def number(hidden: bool, value: float | None) -> str:
-        return HIDDEN if hidden else NONE if value is None else count(value)
-
+    told = [item for item in _NUMBERS if facts.places is not None and item[0] in facts.places.told]
+    columns = [Column("Neighborhood", LEFT, 2.2), Column("In the top 5 %", 2.75, 0.95, True)]
+    at = RIGHT - sum(width for _, _, width in told)
+    for _, name, width in told:
+        columns.append(Column(name or f"{facts.outcome.capitalize()[:24]}", at, width, True))
+        at += width
     rows = [
-        [
-            place.name,
-            percent(place.risk_high_share),
-            number("incidents" in place.hidden, place.incidents),
-            number("expected_incidents" in place.hidden, place.expected),
-            number("lots" in place.hidden, place.lots),
-            number("buildings" in place.hidden, place.buildings),
-            number("open_311" in place.hidden, place.open_311),
-        ]
-        for place in top
+        [place.name, percent(place.risk_high_share), *(place_number(place, key) for key, _, _ in told)] for place in top
     ]
-    return sheet.table(y, columns, rows)
+    y = sheet.table(y, columns, rows)
+    notes = [f"Counts of {facts.counted_on}; forecast in {facts.unit}s a year.", *withheld_notes(facts)]
+    return sheet.paragraph(LEFT, y, RIGHT - LEFT, " ".join(notes), size=7.4, color=MUTED, most=3) + 0.05
 
 
 def _accuracy(sheet: Sheet, facts: Facts, y: float) -> None:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,27 @@ from rtm_pipeline.errors import PublishError, RtmError
 from rtm_pipeline.storage.atomic import write_atomic
 from rtm_pipeline.storage.roots import is_remote
 
-__all__ = ["LATEST", "MAKING", "MANIFEST", "Release", "ReleaseStore", "run_id_of", "verify", "write_json"]
+__all__ = [
+    "LATEST",
+    "MAKING",
+    "MANIFEST",
+    "Promoted",
+    "Release",
+    "ReleaseStore",
+    "run_id_of",
+    "verify",
+    "write_json",
+]
 
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 MAKING = ".making-"
 LATEST = "latest.json"
+PROMOTED = "promoted.json"
+"""All releases that ever were current, in the order in which they became so: ``[{run_id, as_of}]``."""
+COMPARED_DAYS = (1, 14)
+"""A night is compared with the last current release that is at least so many days older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,14 @@ class Release:
     run_id: str
     path: Path
     reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A release that is or was current."""
+
+    run_id: str
+    as_of: date
 
 
 def run_id_of(as_of: date, parts: Mapping[str, Any]) -> str:
@@ -120,6 +142,10 @@ class ReleaseStore:
         if current and date.fromisoformat(current["as_of"]) > as_of and not allow_earlier:
             return False
         payload = {"run_id": release.run_id, "as_of": as_of.isoformat(), "path": release.run_id}
+        earlier = [item for item in self.promoted() if item.run_id != release.run_id]
+        promoted = [*earlier, Promoted(release.run_id, as_of)]
+        lines = [{"run_id": item.run_id, "as_of": item.as_of.isoformat()} for item in promoted]
+        _replace_text(self.folder / PROMOTED, json.dumps(lines, indent=2) + "\n")
         _replace_text(self.folder / LATEST, json.dumps(payload, indent=2) + "\n")
         if not is_remote(self.folder):
             self._link(release.run_id)
@@ -146,6 +172,41 @@ class ReleaseStore:
                 f"{self.folder / LATEST} is not JSON. Restore it, or delete it and publish anew."
             ) from None
         return dict(found)
+
+    def promoted(self) -> tuple[Promoted, ...]:
+        """Releases that are or were current and are still there, in the order in which they became so.
+
+        Raises
+        ------
+        PublishError
+            Their list is damaged.
+        """
+        try:
+            found = json.loads((self.folder / PROMOTED).read_text(encoding="utf-8"))
+            items = [Promoted(str(item["run_id"]), date.fromisoformat(item["as_of"])) for item in found]
+        except FileNotFoundError:
+            current = self.current()
+            items = [Promoted(current["run_id"], date.fromisoformat(current["as_of"]))] if current else []
+        except (ValueError, KeyError, TypeError):
+            raise PublishError(
+                f"{self.folder / PROMOTED} is not a list of run_id and as_of. Restore it, or delete it: then only the "
+                "current release is compared with."
+            ) from None
+        return tuple(item for item in items if (self.folder / item.run_id / MANIFEST).is_file())
+
+    def to_compare(self, as_of: date) -> tuple[Promoted, ...]:
+        """The releases that a night is compared with, the nearest first.
+
+        The promoted release of the greatest ``as_of`` before this one, and that of the greatest at least 14 days
+        before; of several with one date the last that became current. One may be both; at first there is none.
+        """
+        found: list[Promoted] = []
+        for days in COMPARED_DAYS:
+            fitting = [item for item in self.promoted() if item.as_of <= as_of - timedelta(days=days)]
+            if fitting:
+                greatest = max(item.as_of for item in fitting)
+                found.append([item for item in fitting if item.as_of == greatest][-1])
+        return tuple(dict.fromkeys(found))
 
     def _sweep(self) -> None:
         """Remove what a killed run left behind; the city's lock is held, so nothing else is writing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from datetime import date
@@ -14,12 +15,17 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.publication.comparison import read_surface
 from rtm_pipeline.publication.content import FORECAST, PUBLIC, RESTRICTED, RISK_TERRAIN, ReleaseContent
+from rtm_pipeline.publication.narrative import term_words
+from rtm_pipeline.publication.report_words import length_words
 from rtm_pipeline.surface.tiers import tiers_of
 
-__all__ = ["Change", "TierMoves", "change_since"]
+__all__ = ["Change", "RankMoves", "TierMoves", "change_since"]
 
 TOP_TIER = 2
 """Cells of tier 1 or 2 are the top 5 %."""
+RANKED = ("priority_lots", "priority_buildings")
+FIRST = 25
+"""So many sites at the head of a list are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,28 @@ class TierMoves:
 
 
 @dataclass(frozen=True, slots=True)
+class RankMoves:
+    """What moved among the first sites of a list.
+
+    Attributes
+    ----------
+    table : str
+    first : int
+        How many sites are looked at.
+    came : tuple of str
+        Ids of those that were not among the first then, by rank.
+    funded, no_longer_funded : int
+        Sites that are funded now and were not then, and the other way round.
+    """
+
+    table: str
+    first: int
+    came: tuple[str, ...]
+    funded: int
+    no_longer_funded: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Tonight against one earlier release.
 
@@ -43,24 +71,27 @@ class Change:
     ----------
     run_id : str
     as_of : date
-    same_inputs : bool
-        Whether all sources had the same content then.
+    new_sources : tuple of str
+        Sources that had another content then, or were not there.
     terms : tuple of (str, float or None, float or None)
-        Terms of the model of either night: variable, RRV then, RRV now; None where it was not in the model.
+        Terms of the model of either night: in words, RRV then, RRV now; None where it was not in the model.
     verdict : tuple of str
         Then and now; empty where not known.
     rows : tuple of (str, int, int)
-        Layers with another number of rows that were kept: then and now.
+        Layers (by their names for people) with another number of rows that were kept: then and now.
+    ranks : tuple of RankMoves
+        For the restricted edition: what moved at the head of the lists of sites.
     risk_terrain, forecast : TierMoves or None
         None where the earlier release has no such surface on tonight's cells.
     """
 
     run_id: str
     as_of: date
-    same_inputs: bool
+    new_sources: tuple[str, ...]
     terms: tuple[tuple[str, float | None, float | None], ...]
     verdict: tuple[str, str]
     rows: tuple[tuple[str, int, int], ...]
+    ranks: tuple[RankMoves, ...]
     risk_terrain: TierMoves | None
     forecast: TierMoves | None
 
@@ -86,10 +117,11 @@ def change_since(folder: Path, content: ReleaseContent) -> Change:
     return Change(
         run_id=str(manifest["run_id"]),
         as_of=date.fromisoformat(str(manifest["as_of"])),
-        same_inputs=sources == {name: snapshot.digest for name, snapshot in content.snapshots.items()},
+        new_sources=tuple(name for name, snapshot in content.snapshots.items() if sources.get(name) != snapshot.digest),
         terms=_terms(model, content),
         verdict=(str(accuracy.get("verdict", "")), str((content.accuracy or {}).get("verdict", ""))),
         rows=_rows(ingest, content),
+        ranks=tuple(moves for name in RANKED if (moves := _ranks(folder, name, content)) is not None),
         risk_terrain=_moves(folder / PUBLIC / f"{RISK_TERRAIN}.tif", content, content.terrain.rrs),
         forecast=None
         if content.forecast is None
@@ -105,15 +137,63 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _terms(model: dict[str, Any], content: ReleaseContent) -> tuple[tuple[str, float | None, float | None], ...]:
+    unit_m = content.grid.spec.unit_m
+    words = {str(term["variable"]): _words(term, content, unit_m) for term in model.get("terms", ())}
     before = {str(term["variable"]): float(term["rrv"]) for term in model.get("terms", ())}
-    now = {term.variable.name: term.rrv for term in content.terrain.fit.terrain.terms}
-    return tuple((name, before.get(name), now.get(name)) for name in sorted({*before, *now}))
+    terms = content.terrain.fit.terrain.terms
+    now = {term.variable.name: term.rrv for term in terms}
+    words |= {
+        term.variable.name: term_words(
+            content.name_of(term.variable.factor),
+            term.variable.operationalization,
+            length_words(term.variable.spatial_influence_m, term.variable.spatial_influence_u, unit_m),
+        )
+        for term in terms
+    }
+    return tuple((words[name], before.get(name), now.get(name)) for name in sorted({*before, *now}))
+
+
+def _words(term: dict[str, Any], content: ReleaseContent, unit_m: float) -> str:
+    length_m = term.get("spatial_influence_m")
+    influence = length_words(length_m, None if length_m is None else length_m / unit_m, unit_m)
+    return term_words(content.name_of(str(term.get("factor", ""))), term.get("operationalization"), influence)
 
 
 def _rows(ingest: dict[str, Any], content: ReleaseContent) -> tuple[tuple[str, int, int], ...]:
     before = {name: int(item["kept"]) for name, item in ingest.get("layers", {}).items()}
     now = {name: result.counts.kept for name, result in content.layers.items()}
-    return tuple((name, before[name], now[name]) for name in now if name in before and before[name] != now[name])
+    return tuple(
+        (content.name_of(name), before[name], now[name]) for name in now if name in before and before[name] != now[name]
+    )
+
+
+def _ranks(folder: Path, name: str, content: ReleaseContent) -> RankMoves | None:
+    """What moved in a list of sites; None where either release has none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table, path = content.tables.get(name), folder / RESTRICTED / f"{name}.parquet"
+    if table is None or table.num_rows == 0 or not path.is_file():
+        return None
+    try:
+        earlier = pq.read_table(io.BytesIO(path.read_bytes()), columns=["site_id", "rank", "funded"])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise PublishError(f"The earlier release's {path} can't be compared with: {error}.") from None
+    first_then, funded_then = _head(earlier)
+    first_now, funded_now = _head(table)
+    came = tuple(site for site in first_now if site not in set(first_then))
+    return RankMoves(name, len(first_now), came, len(funded_now - funded_then), len(funded_then - funded_now))
+
+
+def _head(table: Any) -> tuple[list[str], set[str]]:
+    """Ids of the first sites by rank, and of all funded ones."""
+    import pyarrow.compute as pc
+
+    first = table.filter(pc.less_equal(table.column("rank"), FIRST)).sort_by("rank")
+    funded = table.filter(table.column("funded"))
+    return [str(site) for site in first.column("site_id").to_pylist()], set(
+        map(str, funded.column("site_id").to_pylist())
+    )
 
 
 def _moves(path: Path, content: ReleaseContent, values: NDArray[np.float64]) -> TierMoves | None:

@@ -23,9 +23,11 @@ from rtm_pipeline.publication.provenance import (
     layers_behind_terrain,
 )
 from rtm_pipeline.publication.report_accuracy import AccuracyFacts, accuracy_of
+from rtm_pipeline.publication.report_changes import Change
 from rtm_pipeline.publication.report_layers import LayerFacts, layers_of
 from rtm_pipeline.publication.report_places import Places, places_of
 from rtm_pipeline.publication.report_words import days_of, length_words
+from rtm_pipeline.publication.sexual_offenses import sexual_offenses
 from rtm_pipeline.surface.tiers import tier_shares
 
 __all__ = ["DEFAULT_CONTACT", "Facts", "ModelFacts", "facts_of"]
@@ -118,7 +120,7 @@ class Facts:
     statements: Mapping[str, str]
     tables: Mapping[str, pa.Table]
     programs: Mapping[str, Any]
-    changes: tuple[Any, ...]
+    changes: tuple[Change, ...]
     disparity: Mapping[str, tuple[Mapping[str, Any], ...]]
     credits: tuple[SourceCredit, ...]
     contact: str
@@ -126,6 +128,11 @@ class Facts:
     barred: tuple[str, ...]
     disclaimer: str
     notice: str
+
+    @property
+    def counted_on(self) -> str:
+        """When the incidents of neighborhoods and of the hours of the week are counted, in words."""
+        return self.fitted_on if self.places is None else self.places.counted_on
 
     @property
     def public(self) -> bool:
@@ -146,6 +153,8 @@ def facts_of(content: ReleaseContent, edition: str) -> Facts:
     judged_on = days_of(content.judged)
     barred = barred_sources(content, edition, layers_behind_terrain(content)) if public else ()
     terms = terms_of(content)
+    sexual = sexual_offenses(content)
+    withheld = public and bool(sexual.forecast_withheld)
     surfaces = (RISK_TERRAIN,) if public else tuple(content.tiers)
     return Facts(
         edition=edition,
@@ -171,11 +180,11 @@ def facts_of(content: ReleaseContent, edition: str) -> Facts:
         statements={name: text for name, text in content.statements.items() if not public or name == RISK_TERRAIN},
         tables=_tables(content, edition),
         programs={} if public else _programs(content),
-        changes=tuple(content.notes.get("changes", ())),
-        disparity=_disparity(content),
+        changes=content.changes,
+        disparity={} if withheld else _disparity(content),
         credits=tuple(credit for credit in content.credits if edition in credit.editions),
-        contact=str(content.notes.get("contact") or DEFAULT_CONTACT),
-        missing=dict(content.notes.get("missing", {})),
+        contact=content.contact or DEFAULT_CONTACT,
+        missing={**content.missing, **({"disparity": sexual.forecast_withheld} if withheld else {})},
         barred=barred,
         disclaimer=DISCLAIMER,
         notice="" if public else RESTRICTED_NOTICE,

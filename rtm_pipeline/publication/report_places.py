@@ -14,8 +14,11 @@ from rtm_pipeline.grid.locate import area_shares
 from rtm_pipeline.publication.content import PUBLIC, AreaPolygons, ReleaseContent
 from rtm_pipeline.publication.html import document_id
 from rtm_pipeline.publication.narrative import AreaReason, TermFacts, area_reasons, term_columns
-from rtm_pipeline.publication.report_hours import CountedRows, HourTable, counted_rows, hour_tables
-from rtm_pipeline.publication.suppression import held_back, public_neighborhoods
+from rtm_pipeline.publication.protected_counts import held_back
+from rtm_pipeline.publication.report_hours import CountedRows, HourTable, counted_rows, hour_tables, whole_months
+from rtm_pipeline.publication.report_words import days_of
+from rtm_pipeline.publication.sexual_offenses import sexual_offenses
+from rtm_pipeline.publication.suppression import public_neighborhoods
 
 __all__ = ["PlaceFacts", "Places", "places_of"]
 
@@ -75,6 +78,10 @@ class PlaceFacts:
     prevented: float | None
     hours: HourTable | None
 
+    def holds_back(self, key: str) -> bool:
+        """Whether a number (``incidents``, ``expected``, ``lots``, ``buildings``, ``open_311``) is not told here."""
+        return ("expected_incidents" if key == "expected" else key) in self.hidden
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
@@ -90,6 +97,10 @@ class Places:
     city_hours : HourTable or None
     city_incidents : int or None
         Counted in the study area.
+    counted_on : str
+        When, in words; the public edition counts whole calendar months.
+    counts_withheld, forecast_withheld : str
+        Why no count, no forecast is told by neighborhood; empty: they are told.
     """
 
     places: tuple[PlaceFacts, ...]
@@ -97,6 +108,19 @@ class Places:
     of_cell: NDArray[np.int32]
     city_hours: HourTable | None
     city_incidents: int | None
+    counted_on: str
+    counts_withheld: str = ""
+    forecast_withheld: str = ""
+
+    @property
+    def told(self) -> frozenset[str]:
+        """Numbers that are told of at least one neighborhood."""
+        keys = ("incidents", "expected", "lots", "buildings", "open_311")
+        return frozenset(
+            key
+            for key in keys
+            if any(not place.holds_back(key) and getattr(place, key) is not None for place in self.places)
+        )
 
 
 def places_of(content: ReleaseContent, edition: str, terms: Sequence[TermFacts]) -> Places | None:
@@ -108,13 +132,16 @@ def places_of(content: ReleaseContent, edition: str, terms: Sequence[TermFacts])
     of_cell = area_shares(content.grid, list(areas.polygons)).largest
     n = len(areas.names)
     public = edition == PUBLIC
-    rows = counted_rows(content)
-    hours = None if rows is None else hour_tables(rows, of_cell, n, public=public)
-    counts = None if rows is None else _counts(rows, of_cell, n, public=public)
+    window = whole_months(content.vintage.outcome) if public else content.vintage.outcome
+    rows = counted_rows(content, window)
+    withheld = sexual_offenses(content) if public else None
+    told = rows if withheld is None or not withheld.counts_withheld else None
+    counts = None if told is None else _counts(told, of_cell, n, public=public)
+    few = np.zeros(n, bool)
+    if public and counts is not None:
+        few = held_back(counts.astype(np.float64), few)
+    hours = None if rows is None else hour_tables(rows, of_cell, n, public=public, sums_told=~few)
     table, hidden = _public_rows(content) if public else (_rows(content), {})
-    few = (
-        held_back(counts.astype(np.float64), np.zeros(n, bool)) if public and counts is not None else np.zeros(n, bool)
-    )
     reasons = area_reasons(terms, term_columns(content, terms), of_cell, n)
     taken: set[str] = set()
     found = tuple(
@@ -126,7 +153,7 @@ def places_of(content: ReleaseContent, edition: str, terms: Sequence[TermFacts])
             None if counts is None else int(counts[at]),
             hidden.get(name, frozenset()) | (frozenset({"incidents"}) if few[at] else frozenset()),
             reasons[at],
-            hours[at] if hours is not None else None,
+            hours[at] if hours is not None and counts is not None else None,
         )
         for at, name in enumerate(areas.names)
     )
@@ -136,6 +163,9 @@ def places_of(content: ReleaseContent, edition: str, terms: Sequence[TermFacts])
         of_cell,
         hours[-1] if hours is not None else None,
         None if rows is None else int(rows.cell.size),
+        days_of(window),
+        "" if withheld is None else withheld.counts_withheld,
+        "" if withheld is None else withheld.forecast_withheld,
     )
 
 

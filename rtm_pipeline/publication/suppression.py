@@ -1,8 +1,10 @@
 """What the public edition may tell of neighborhoods: aggregates, with small counts held back.
 
-Two rules. A count under 5 is not told; and since a total may be known from elsewhere, at least two areas of a column
-are held back together, and together they hold at least 5, so that no difference gives one away. An area of a few cells
-would tell the values of cells: its forecast is not told at all, and forecasts are rounded to whole incidents.
+A count under 5 is not told; and since a total may be known from elsewhere, at least two areas of a column are held back
+together, and together they hold at least 5, so that no difference gives one away (`protected_counts`). An area of a few
+cells would tell the values of cells: its forecast is not told at all, and forecasts are rounded to whole incidents.
+Districts are not told at all beside neighborhoods: their differences would tell. Where the outcome counts sexual
+offenses, its forecast by neighborhood is not told (`sexual_offenses`).
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.publication.content import PUBLIC, ReleaseContent
 from rtm_pipeline.publication.feature_tables import restored
+from rtm_pipeline.publication.protected_counts import held_back
 from rtm_pipeline.publication.provenance import barred_sources, layers_behind_terrain
+from rtm_pipeline.publication.sexual_offenses import sexual_offenses
 
-__all__ = ["LEAST_CELLS", "LEAST_COUNT", "held_back", "public_neighborhoods"]
+__all__ = ["LEAST_CELLS", "public_neighborhoods"]
 
-LEAST_COUNT = 5
 LEAST_CELLS = 20
 
 PLAIN = ("area", "level", "district", "cells", "area_km2", "grant_rank")
@@ -67,37 +70,10 @@ def _columns_allowed(content: ReleaseContent, table: pa.Table) -> list[str]:
     if not barred_sources(content, PUBLIC, layers_behind_terrain(content)):
         allowed += RISKS
     if not barred_sources(content, PUBLIC, content.layers):
-        allowed += [*COUNTS, *FORECASTS, *TEXTS]
+        allowed += [*COUNTS, *TEXTS]
+        if not sexual_offenses(content).forecast_withheld:
+            allowed += FORECASTS
     return [name for name in table.column_names if name in allowed]
-
-
-def held_back(values: NDArray[np.float64], more: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which counts are not told.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (n,)
-        Counts; NaN where not known.
-    more : ndarray of bool, shape (n,)
-        Held back for another reason.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        Counts below 5, and ``more``; if that holds back any, then the next smallest as well until there are at least
-        two whose sum is at least 5.
-    """
-    known = np.isfinite(values)
-    hidden = known & ((values < LEAST_COUNT) | more)
-    if not hidden.any():
-        return hidden
-    for at in np.argsort(np.where(known & ~hidden, values, np.inf), kind="stable"):
-        if hidden[at] or not known[at]:
-            break
-        if np.count_nonzero(hidden) >= 2 and values[hidden].sum() >= LEAST_COUNT:
-            break
-        hidden[at] = True
-    return hidden
 
 
 def _counts(values: NDArray[np.float64], more: NDArray[np.bool_]) -> pa.Array:

@@ -16,13 +16,13 @@ from rtm_pipeline.publication.markup import plain
 from rtm_pipeline.publication.narrative import term_columns
 from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.webmap_overlay import Frame, locate_cells
+from rtm_pipeline.surface.names import PART_LABELS
 from rtm_pipeline.surface.tiers import TIERS
 
 __all__ = ["cell_values"]
 
 _MOST_CELLS = 150_000
 """Above it single cells are left to the rasters: the page would grow past what a phone opens."""
-_PAST = {"past_nearby": "past incidents nearby", "past_here": "past incidents here"}
 _STEP = 0.02  # of the natural logarithm: a multiplier is told to 1 %
 _MOST_TERMS = 24
 
@@ -79,7 +79,7 @@ def _forecast(content: ReleaseContent, facts: Facts) -> dict[str, Any]:
         "forecastTier": None if tier is None else _digits(tier),
         "horizon": facts.horizon,
         "unit": facts.unit,
-        "parts": [plain(_PAST.get(name, content.name_of(name))) for name in names],
+        "parts": [plain(PART_LABELS.get(name, content.name_of(name))) for name in names],
         "partStep": _STEP,
         "partLogs": _packed(np.rint(logs).clip(-127, 127).astype(np.int8)),
     }

@@ -157,6 +157,7 @@ def make_content(
         accuracy={"verdict": "not_judged", "cutoff": "2023-01-01"},
         tables=_tables(grid, forecast, terrain.rrs, areas, names, rng),
         areas=areas,
+        sexual="none",
     )
 
 

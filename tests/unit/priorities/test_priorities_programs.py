@@ -261,7 +261,7 @@ def test_reasons_are_the_strongest_multipliers_in_words(make_city, kinds):
         ("background", "bars", "past_here"), np.stack([np.ones(n), np.full(n, 2.0), np.full(n, 1.01)], axis=1), {}
     )
     labels, values = around_sites(given, model.reach(0), forecast.expected)
-    assert labels == ("bars", "past here")
+    assert labels == ("bars", "past incidents here")
     assert values[:, 0] == pytest.approx(np.full(10, 2.0))
     assert words(labels, values) == ["bars x2.0"] * 10
     assert words((), np.empty((2, 0))) == ["", ""]
