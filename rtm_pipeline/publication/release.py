@@ -145,8 +145,8 @@ class ReleaseStore:
         earlier = [item for item in self.promoted() if item.run_id != release.run_id]
         promoted = [*earlier, Promoted(release.run_id, as_of)]
         lines = [{"run_id": item.run_id, "as_of": item.as_of.isoformat()} for item in promoted]
-        _replace_text(self.folder / PROMOTED, json.dumps(lines, indent=2) + "\n")
         _replace_text(self.folder / LATEST, json.dumps(payload, indent=2) + "\n")
+        _replace_text(self.folder / PROMOTED, json.dumps(lines, indent=2) + "\n")
         if not is_remote(self.folder):
             self._link(release.run_id)
         return True
@@ -185,13 +185,15 @@ class ReleaseStore:
             found = json.loads((self.folder / PROMOTED).read_text(encoding="utf-8"))
             items = [Promoted(str(item["run_id"]), date.fromisoformat(item["as_of"])) for item in found]
         except FileNotFoundError:
-            current = self.current()
-            items = [Promoted(current["run_id"], date.fromisoformat(current["as_of"]))] if current else []
+            items = []
         except (ValueError, KeyError, TypeError):
             raise PublishError(
                 f"{self.folder / PROMOTED} is not a list of run_id and as_of. Restore it, or delete it: then only the "
                 "current release is compared with."
             ) from None
+        current = self.current()
+        if current and all(item.run_id != current["run_id"] for item in items):
+            items.append(Promoted(current["run_id"], date.fromisoformat(current["as_of"])))  # a stop came in between
         return tuple(item for item in items if (self.folder / item.run_id / MANIFEST).is_file())
 
     def to_compare(self, as_of: date) -> tuple[Promoted, ...]:
