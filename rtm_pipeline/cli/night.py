@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, DataDir, Output, Set, Verbose, app, fail, say
+from rtm_pipeline.cli.arguments import date_of, load_city
 from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,25 +20,6 @@ if TYPE_CHECKING:
     from rtm_pipeline.orchestration.run import RunReport
 
 __all__: list[str] = []
-
-
-def _load(
-    config: str, config_dir: Path | None, output: str | None, data_dir: Path | None, assignments: list[str] | None
-) -> tuple[LoadedConfig, Paths]:
-    from rtm_pipeline.config.load import find_config, load_config
-    from rtm_pipeline.orchestration.paths import Paths
-
-    paths = Paths.resolve(config_dir=config_dir, output=output, data_dir=data_dir)
-    return load_config(find_config(config, paths.config_dir), assignments or ()), paths
-
-
-def _date(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option}: {text!r} is not a date; write it as 2026-01-31.") from None
 
 
 @app.command()
@@ -54,8 +35,8 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Run the whole pipeline once, through the asset graph, in this process."""
-    day = _date(as_of, "--as-of")
-    loaded, paths = _load(config, config_dir, output, data_dir, assignments)
+    day = date_of(as_of, "--as-of")
+    loaded, paths = load_city(config, config_dir, output, data_dir, assignments)
     report = _execute(loaded, paths, as_of=day, promote=promote, quiet=as_json, verbose=verbose)
     from rtm_pipeline.orchestration.summary import summary_of, summary_text
 
@@ -76,9 +57,9 @@ def backtest(
     verbose: Verbose = False,
 ) -> None:
     """Make everything as of a cut-off and score it on what came after; never becomes current."""
-    day = _date(cutoff, "--cutoff")
+    day = date_of(cutoff, "--cutoff")
     changes = [*(assignments or ()), "forecast.judge=ahead", f"forecast.horizon={horizon}"]
-    loaded, paths = _load(config, config_dir, output, data_dir, changes)
+    loaded, paths = load_city(config, config_dir, output, data_dir, changes)
     report = _execute(loaded, paths, as_of=day, promote=False, quiet=as_json, verbose=verbose)
     from rtm_pipeline.orchestration.summary import accuracy_text, summary_of
 
@@ -118,7 +99,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Validate a configuration; with --sources, read every source too."""
-    loaded, paths = _load(config, config_dir, None, data_dir, assignments)
+    loaded, paths = load_city(config, config_dir, None, data_dir, assignments)
     from rtm_pipeline.orchestration.next_step import missing_things, next_after_sources
 
     missing = missing_things(loaded, paths)

@@ -44,10 +44,9 @@ def check_sources(
             "read": read.table.num_rows,
             "files": [file.to_json() for file in read.files],
         }
-    area_sources = {city.area.polygons.source, *(exclude.source for exclude in city.area.exclude)}
-    if area_sources - set(rows):
+    if set(city.area_sources) - set(rows):
         return found
-    place = place_of(city, {name: rows[name] for name in area_sources})
+    place = place_of(city, {name: rows[name] for name in city.area_sources})
     found["study_area"] = {"cells": place.grid.n_cells, "cell_size_m": place.grid.spec.cell_size_m}
     for name, spec in city.layers.items():
         covering = spec.coverage if spec.coverage not in (None, COVERS_AREA) else None

@@ -189,7 +189,7 @@ def place_of(city: City, rows: Mapping[str, Rows]) -> Place:
         offset_x_u=spec.offset_x_u,
         offset_y_u=spec.offset_y_u,
     )
-    return Place(area, grid, _reach(city, area, rows))
+    return Place(area, grid, _reach(city, area, rows), tuple(excluded))
 
 
 def _reach(city: City, area: Any, rows: Mapping[str, Rows]) -> Any:

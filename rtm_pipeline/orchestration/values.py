@@ -47,11 +47,14 @@ class Place:
     grid : StudyGrid
     reach : shapely polygon, optional
         Where the files have data, in the CRS of the grid; None: beyond the largest influence everywhere.
+    excluded : tuple of shapely polygons
+        What was cut out of the area, in the CRS of the grid.
     """
 
     area: Any
     grid: StudyGrid
     reach: Any = None
+    excluded: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
