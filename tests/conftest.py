@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.city import DEMO_DATA, ROOT, Answer, Command, Night
+from support.small_city import OxbowNight, oxbow_config, write_oxbow
 
 EXPECTED_SKIPS = (r"this GDAL can't write a File Geodatabase",)
 """Reasons for which a test may be skipped in CI (regular expressions). Everything else CI installs or has beside it."""
@@ -74,3 +75,18 @@ def demo_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     return Night(output, Path(facts["release"]), facts)
+
+
+@pytest.fixture(scope="session")
+def oxbow_night(tmp_path_factory: pytest.TempPathFactory) -> OxbowNight:
+    """One whole night of a small made city (320 cells), promoted; run once for all tests."""
+    root = tmp_path_factory.mktemp("oxbow")
+    city = write_oxbow(root / "data")
+    (root / "configs").mkdir()
+    (root / "configs" / "oxbow.yaml").write_text(oxbow_config())
+    command = [sys.executable, "-m", "rtm_pipeline", "run", "oxbow", "--config-dir", str(root / "configs")]
+    command += ["--data-dir", str(city.folder), "--output", str(root / "output"), "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    return OxbowNight(city, root / "configs", root / "output", Path(facts["release"]), facts)

@@ -1,6 +1,7 @@
 """The command line. Arguments in, one clear message or a short summary out; the work is elsewhere."""
 
-from rtm_pipeline.cli import cities, night, studies, tables  # noqa: F401 - importing them registers their commands
+# Importing them registers their commands.
+from rtm_pipeline.cli import cities, looking, night, studies, tables  # noqa: F401
 from rtm_pipeline.cli.app import app, main
 
 __all__ = ["app", "main"]

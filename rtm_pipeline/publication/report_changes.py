@@ -19,7 +19,7 @@ from rtm_pipeline.publication.narrative import term_words
 from rtm_pipeline.publication.report_words import length_words
 from rtm_pipeline.surface.tiers import tiers_of
 
-__all__ = ["Change", "RankMoves", "TierMoves", "change_since"]
+__all__ = ["Change", "RankMoves", "TierMoves", "change_since", "rank_correlation"]
 
 TOP_TIER = 2
 """Cells of tier 1 or 2 are the top 5 %."""
@@ -211,11 +211,11 @@ def _moves(path: Path, content: ReleaseContent, values: NDArray[np.float64]) -> 
         entered=int(np.count_nonzero(top_now & ~top_then)),
         left=int(np.count_nonzero(top_then & ~top_now)),
         stayed=int(np.count_nonzero(top_now & top_then)),
-        correlation=_rank_correlation(earlier[both], values[both]),
+        correlation=rank_correlation(earlier[both], values[both]),
     )
 
 
-def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
+def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
     """Spearman's, ties at their mean rank; None where a surface does not vary."""
     from scipy.stats import rankdata
 
