@@ -84,6 +84,12 @@ def _screening(screening: Screening | None, fit: RtmFit) -> dict[str, Any] | Non
         "rule": screening.rule,
         "n_candidates": int(screening.coefficients.size),
         "kept": list(fit.screened),
+        "path": [
+            {"penalty": float(penalty), "cv_deviance": float(deviance), "cv_se": float(se), "n_nonzero": int(nonzero)}
+            for penalty, deviance, se, nonzero in zip(
+                screening.penalties, screening.cv_deviance, screening.cv_se, screening.n_nonzero, strict=True
+            )
+        ],
     }
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import LayerCounts
 
-__all__ = ["counts_table", "markdown_picture", "records_table"]
+__all__ = ["counts_table", "markdown_curve", "markdown_picture", "records_table"]
 
 
 def markdown_picture(grid: StudyGrid, values: NDArray[np.generic]) -> dg.MarkdownMetadataValue:
@@ -25,6 +25,16 @@ def markdown_picture(grid: StudyGrid, values: NDArray[np.generic]) -> dg.Markdow
         pixels //= 2
         image = thumbnail(grid, values, pixels=pixels)
     return dg.MetadataValue.md(f"![map](data:image/png;base64,{base64.b64encode(image).decode()})")
+
+
+def markdown_curve(
+    x: NDArray[np.float64], y: NDArray[np.float64], error: NDArray[np.float64], chosen: int, x_name: str, y_name: str
+) -> dg.MarkdownMetadataValue:
+    """A small plot of a curve with its errors over a logarithmic axis, and the point that was chosen; inline."""
+    from rtm_pipeline.publication.picture import curve
+
+    image = curve(x, y, error, chosen, x_name, y_name)
+    return dg.MetadataValue.md(f"![{y_name}](data:image/png;base64,{base64.b64encode(image).decode()})")
 
 
 def counts_table(counts: LayerCounts) -> dg.TableMetadataValue:

@@ -11,7 +11,7 @@ from typing import Any
 from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.model.spec import ModelSpec
-from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
+from rtm_pipeline.orchestration.metadata import markdown_curve, markdown_picture, records_table
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
@@ -100,6 +100,7 @@ def _fit(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
                 or [{"variable": "no factor was selected"}]
             ),
             "map": markdown_picture(place.grid, terrain.rrs),
+            **_screening_facts(terrain.fit.screening),
         },
         (
             CheckReport(
@@ -115,6 +116,23 @@ def _fit(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
             ),
         ),
     )
+
+
+def _screening_facts(screening: Any) -> dict[str, Any]:
+    """The path of the screening as a picture, and where it stopped."""
+    if screening is None:
+        return {"screening": "none"}
+    return {
+        "screening": f"kept {screening.kept.size} of {screening.coefficients.size} at penalty {screening.penalty:.4g}",
+        "path": markdown_curve(
+            screening.penalties,
+            screening.cv_deviance,
+            screening.cv_se,
+            screening.chosen,
+            "penalty",
+            "held-out deviance",
+        ),
+    }
 
 
 def factor_inputs(city: City) -> tuple[str, ...]:

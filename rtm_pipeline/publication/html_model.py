@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rtm_pipeline.publication.html import Html, tag
 from rtm_pipeline.publication.html_charts import Axis, forest_plot
+from rtm_pipeline.publication.html_screening import screening_figure
 from rtm_pipeline.publication.html_summary import section
 from rtm_pipeline.publication.html_tables import Head, table
 from rtm_pipeline.publication.narrative import TermFacts
@@ -119,4 +120,6 @@ def _how(facts: Facts) -> Html:
     ]
     items += [f"Left out: {factor} ({reason})." for factor, reason in model.left_out]
     items += list(model.notes)
-    return tag("details", tag("summary", "How the model was made"), tag("ul", *(tag("li", item) for item in items)))
+    figure = screening_figure(model.path) if model.path is not None else None
+    listed = tag("ul", *(tag("li", item) for item in items))
+    return tag("details", tag("summary", "How the model was made"), listed, *([figure] if figure else []))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.publication.raster import to_raster
 
-__all__ = ["Picture", "draw_picture", "thumbnail"]
+__all__ = ["Picture", "curve", "draw_picture", "thumbnail"]
 
 SURFACE_GREY = "#f4f4f2"
 BOUNDARY = "#222222"
@@ -125,6 +125,26 @@ def thumbnail(grid: StudyGrid, values: NDArray[np.generic], *, cmap: str = "civi
     colors[~finite] = (1.0, 1.0, 1.0, 0.0)
     buffer = io.BytesIO()
     imsave(buffer, colors, format="png")
+    return buffer.getvalue()
+
+
+def curve(
+    x: NDArray[np.float64], y: NDArray[np.float64], error: NDArray[np.float64], chosen: int, x_name: str, y_name: str
+) -> bytes:
+    """A small PNG of a curve with error bars over a falling logarithmic axis; a line marks the point chosen."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6, 2.8), dpi=90, layout="constrained")
+    axes = figure.subplots()
+    axes.errorbar(x, y, yerr=error, color="#3b0f51", ecolor="#b8a9c0", linewidth=1.2, elinewidth=0.7)
+    axes.axvline(x[chosen], color="#b3402e", linestyle="--", linewidth=1.0)
+    axes.set(xscale="log", xlabel=f"{x_name} (chosen: {x[chosen]:.3g})", ylabel=y_name)
+    axes.invert_xaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from rtm_pipeline.model.screening import Screening
 from rtm_pipeline.publication.content import PUBLIC, RISK_TERRAIN, ReleaseContent, SourceCredit
 from rtm_pipeline.publication.narrative import TermFacts, terms_of
 from rtm_pipeline.publication.provenance import (
@@ -52,6 +53,7 @@ class ModelFacts:
     terms: tuple[TermFacts, ...]
     candidates: int
     screening: str
+    path: Screening | None
     replicates: tuple[int, int]
     left_out: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -207,6 +209,7 @@ def _model(content: ReleaseContent, terms: tuple[TermFacts, ...]) -> ModelFacts:
         terms=terms,
         candidates=sum(len(factor.variables) for factor in content.factors.values()),
         screening=_screening(content),
+        path=fit.screening,
         replicates=(refits, selections),
         left_out=tuple((content.name_of(item["factor"]), item["reason"]) for item in content.left_out),
         notes=fit.notes,
