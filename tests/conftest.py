@@ -31,8 +31,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RTM_DATA_DIR", "RTM_OUTPUT", "RTM_CONFIG_DIR", "DAGSTER_HOME"):
+    for name in ("RTM_DATA_DIR", "RTM_OUTPUT", "RTM_CONFIG_DIR", "DAGSTER_HOME", "RTM_ALERT_WEBHOOK", "RTM_UNATTENDED"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RTM_FETCH_RETRIES", "0")  # a portal that fails is meant to; the waits are tested apart
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from rtm_pipeline.config.health import HealthPlan
+from rtm_pipeline.config.operations import OperationsSpec
 from rtm_pipeline.config.programs import ProgramsPlan
 from rtm_pipeline.factors.spec import FactorSpec
 from rtm_pipeline.layers.spec import Filter, LayerSpec
@@ -81,6 +82,12 @@ class City:
         Per source, the columns that some layer declares; no other is ever kept.
     native_geometry : frozenset of str
         Sources whose own geometry is read.
+    schedule_cron : str, optional
+        When it is run every night, in its time zone.
+    watch : bool
+        Whether it is also run when its sources have changed.
+    operations : OperationsSpec
+        Retries, freshness, retention, alerts.
     labels : mapping of str to str
         Names for people of layers and factors.
     health : HealthPlan
@@ -106,6 +113,8 @@ class City:
     forecast: ForecastSpec
     programs: ProgramsPlan | None
     schedule_cron: str | None
+    watch: bool
+    operations: OperationsSpec
     labels: Mapping[str, str]
     health: HealthPlan
     editions: Mapping[str, tuple[str, ...]]

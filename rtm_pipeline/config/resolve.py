@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from rtm_pipeline.config.city import COVERS_AREA, EDITIONS, AreaSpec, City, ForecastSpec, OutcomeSpec, Selection
 from rtm_pipeline.config.health import resolve_health
+from rtm_pipeline.config.operations import resolve_operations
 from rtm_pipeline.config.programs import resolve_programs
 from rtm_pipeline.config.schema import CityModel, ExcludeModel
 from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, FlagModel, GeometryModel, Group, LayerModel
@@ -88,6 +89,8 @@ def resolve_city(model: CityModel) -> City:
         ),
         programs=resolve_programs(model.programs, unit_m=unit_m, block_m=block_m) if model.programs else None,
         schedule_cron=model.schedule.cron if model.schedule else None,
+        watch=model.schedule.watch if model.schedule else False,
+        operations=resolve_operations(model.operations),
         labels=_labels(model),
         health=resolve_health(model),
         editions={name: model.editions.get(name, EDITIONS) for name in sources},

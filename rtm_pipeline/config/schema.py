@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from rtm_pipeline.config.fields import DurationText, LengthText, Slug, Strict, TextList
 from rtm_pipeline.config.schema_health import EditionList, HealthModel
 from rtm_pipeline.config.schema_layers import FlagModel, LayerModel, WhereModel
+from rtm_pipeline.config.schema_operations import OperationsModel
 from rtm_pipeline.config.schema_programs import ProgramsModel
 from rtm_pipeline.config.schema_sources import Host, PortalModel, SourceModel
 
@@ -154,6 +155,8 @@ class ScheduleModel(Strict):
 
     cron: Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
     """Five fields of cron, as '0 2 * * *'; local time."""
+    watch: bool = False
+    """Whether the city is also run when its sources have changed."""
 
 
 class CityModel(Strict):
@@ -195,6 +198,8 @@ class CityModel(Strict):
     """Source -> which editions its terms allow to carry it; both unless given."""
     schedule: ScheduleModel | None = None
     """When the nightly run starts; without it there is no schedule."""
+    operations: OperationsModel = OperationsModel()
+    """How the city is run: retries, freshness, retention, alerts. None of it changes a number."""
 
     @field_validator("timezone")
     @classmethod

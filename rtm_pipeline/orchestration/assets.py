@@ -2,18 +2,24 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotations of functions made in factories.
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 from pydantic import Field
 
 from rtm_pipeline.config.load import LoadedConfig
+from rtm_pipeline.errors import RtmError, SourceError
+from rtm_pipeline.orchestration.alerts import send
+from rtm_pipeline.orchestration.nights import record_night
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.settings import Settings, launch_settings
-from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext
+from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext, StepResult
+from rtm_pipeline.orchestration.steps_release import RELEASE
+from rtm_pipeline.orchestration.ticks import tick_date
+from rtm_pipeline.orchestration.verdicts import current_verdict, lost_verdict_alert
 
 __all__ = ["ARTIFACTS", "CLOCK", "SETTINGS", "TICK_TAG", "TRANSPORT", "LaunchFields", "city_assets", "lock_key"]
 
@@ -40,7 +46,7 @@ class LaunchFields(dg.Config):
 
 def city_assets(loaded: LoadedConfig, steps: Mapping[str, Step], paths: Paths) -> list[dg.AssetsDefinition]:
     """All assets of a city: the settings, then one for each step."""
-    return [_settings_asset(loaded), *(_step_asset(loaded, step, paths) for step in steps.values())]
+    return [_settings_asset(loaded, paths), *(_step_asset(loaded, step, paths) for step in steps.values())]
 
 
 def lock_key(city: str) -> str:
@@ -48,7 +54,7 @@ def lock_key(city: str) -> str:
     return f"{city}_lock"
 
 
-def _settings_asset(loaded: LoadedConfig) -> dg.AssetsDefinition:
+def _settings_asset(loaded: LoadedConfig, paths: Paths) -> dg.AssetsDefinition:
     city = loaded.city
 
     @dg.asset(
@@ -63,6 +69,7 @@ def _settings_asset(loaded: LoadedConfig) -> dg.AssetsDefinition:
         required_resource_keys={lock_key(city.name)},
     )
     def settings(context: dg.AssetExecutionContext, config: LaunchFields) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        record_night(paths.output, city.name, state="running", run=context.run.run_id, step=SETTINGS)
         tick = context.run.tags.get(TICK_TAG) or _tick_date(context.run.tags, city.timezone)
         value = launch_settings(
             loaded.settings,
@@ -86,7 +93,7 @@ def _settings_asset(loaded: LoadedConfig) -> dg.AssetsDefinition:
 def _tick_date(tags: Mapping[str, str], timezone: str) -> str | None:
     """Local date of the schedule's tick, which a late or repeated run keeps."""
     scheduled = tags.get("dagster/scheduled_execution_time")
-    return datetime.fromisoformat(scheduled).astimezone(ZoneInfo(timezone)).date().isoformat() if scheduled else None
+    return tick_date(datetime.fromisoformat(scheduled), timezone) if scheduled else None
 
 
 def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefinition:
@@ -105,6 +112,8 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
         io_manager_key=ARTIFACTS,
         required_resource_keys={lock_key(city.name), CLOCK, *((TRANSPORT,) if step.live else ())},
         pool=step.pool,
+        retry_policy=_retry_policy(loaded, step),
+        freshness_policy=_freshness(loaded, step),
         check_specs=[
             dg.AssetCheckSpec(name=name, asset=key, description=check.description, blocking=check.blocking)
             for name, check in step.checks.items()
@@ -121,7 +130,7 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
             transport=context.resources.transport if step.live else None,
             now=context.resources.clock,
         )
-        result = step.run(step_context, inputs)
+        result = _run(step, step_context, inputs)
         yield dg.MaterializeResult(
             value=result.value,
             metadata=dict(result.metadata),
@@ -131,9 +140,61 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
     return run_step
 
 
+def _run(step: Step, context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
+    """Run a step and keep a record of how far the night came, and why it came no further."""
+    output, city = context.output, context.city.name
+    record_night(output, city, state="running", run=context.run_id, step=step.name)
+    before = current_verdict(output, city) if step.name == RELEASE else None
+    try:
+        result = step.run(context, inputs)
+    except Exception as error:
+        record_night(output, city, state="failed", run=context.run_id, step=step.name, message=str(error))
+        if isinstance(error, RtmError) and not isinstance(error, SourceError):
+            # Only a portal may answer better the next time; a wrong setting or schema stays wrong.
+            raise dg.Failure(str(error), allow_retries=False) from error
+        raise
+    failed = [report for report in result.checks if not report.passed and _blocks(report, step)]
+    if failed:
+        message = "; ".join(f"{report.name}: {report.message}" for report in failed)
+        record_night(output, city, state="failed", run=context.run_id, step=step.name, message=message)
+    elif step.name == RELEASE:
+        record_night(output, city, state="done", run=context.run_id, step=step.name)
+        if result.value.promoted:
+            alert = lost_verdict_alert(context.city, before, current_verdict(output, city))
+            if alert is not None:
+                send(alert, context.city.operations.alerts)
+    return result
+
+
+def _retry_policy(loaded: LoadedConfig, step: Step) -> dg.RetryPolicy | None:
+    """Portals are asked again, each time after twice the wait; everything else fails at once."""
+    city = loaded.city
+    named = os.environ.get("RTM_FETCH_RETRIES", "")
+    retries = int(named) if named.isdigit() else city.operations.fetch_retries
+    if step.pool is None or retries == 0:  # only portals have a pool
+        return None
+    return dg.RetryPolicy(
+        max_retries=retries,
+        delay=city.operations.fetch_delay_s,
+        backoff=dg.Backoff.EXPONENTIAL,
+        jitter=dg.Jitter.PLUS_MINUS,
+    )
+
+
+def _freshness(loaded: LoadedConfig, step: Step) -> dg.FreshnessPolicy | None:
+    """The published surface of a city with a schedule must not grow old."""
+    spec = loaded.city.operations
+    if step.name != RELEASE or loaded.city.schedule_cron is None:
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=spec.fail, warn_window=spec.warn)
+
+
+def _blocks(report: CheckReport, step: Step) -> bool:
+    return step.checks[report.name].blocking and not report.warns
+
+
 def _check_result(report: CheckReport, step: Step, key: dg.AssetKey) -> dg.AssetCheckResult:
-    blocks = step.checks[report.name].blocking and not report.warns
-    severity = dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN
+    severity = dg.AssetCheckSeverity.ERROR if _blocks(report, step) else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         check_name=report.name,
         asset_key=key,

@@ -1,7 +1,7 @@
 """`build_defs`: every configuration in a folder becomes the assets, job and schedule of a city.
 
 Explicit, no discovery: what is in the definitions is what this function puts there. A configuration that is broken
-does not take the other cities down: it appears as a failing asset that says what is wrong.
+does not take the other cities down: it appears as an asset with a failed check that says what is wrong.
 """
 
 # No `from __future__ import annotations` here: see assets.py.
@@ -17,13 +17,17 @@ import dagster as dg
 from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.errors import ConfigError, RtmError
 from rtm_pipeline.orchestration.assets import ARTIFACTS, CLOCK, TRANSPORT, city_assets, lock_key
+from rtm_pipeline.orchestration.broken import BrokenConfig, broken_assets, broken_sensor
 from rtm_pipeline.orchestration.io_manager import ArtifactIOManager
 from rtm_pipeline.orchestration.locks import CityLock, city_lock
+from rtm_pipeline.orchestration.maintenance_job import maintenance_job, maintenance_schedule
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.schedules import city_job, city_schedule
+from rtm_pipeline.orchestration.sensors import city_sensor, failure_sensor, staleness_sensor
 from rtm_pipeline.orchestration.step import Step
 from rtm_pipeline.orchestration.steps import steps_of
 
-__all__ = ["build_defs", "defs_of", "job_name"]
+__all__ = ["build_defs", "defs_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +47,7 @@ def build_defs(
     config_dir, output, data_dir : path, optional
         See `Paths.resolve`.
     strict : bool
-        Raise on the first broken configuration instead of showing it as a failing asset.
+        Raise on the first broken configuration instead of showing it as a failed check.
     resource_overrides : mapping, optional
         Resource key -> replacement; tests pass fakes here: ``transport`` (a `rtm_pipeline.sources.transport.Transport`)
         and ``clock`` (a callable that gives the time, with its zone).
@@ -55,7 +59,7 @@ def build_defs(
     """
     paths = Paths.resolve(config_dir=config_dir, output=output, data_dir=data_dir)
     loaded: list[LoadedConfig] = []
-    broken: list[dg.AssetsDefinition] = []
+    broken: list[BrokenConfig] = []
     for path in sorted(paths.config_dir.glob("*.yaml")):
         try:
             config = load_config(path)
@@ -67,61 +71,36 @@ def build_defs(
             if strict:
                 raise
             logger.error("The configuration %s is left out: %s", path, error)
-            broken.append(_broken_asset(path, str(error)))
-    return defs_of(loaded, paths, extra_assets=broken, resource_overrides=resource_overrides)
+            broken.append(BrokenConfig(path, str(error)))
+    return defs_of(loaded, paths, broken=broken, resource_overrides=resource_overrides)
 
 
 def defs_of(
     loaded: Sequence[LoadedConfig],
     paths: Paths,
     *,
-    extra_assets: Sequence[dg.AssetsDefinition] = (),
+    broken: Sequence[BrokenConfig] = (),
     resource_overrides: Mapping[str, Any] | None = None,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
 ) -> dg.Definitions:
     """Definitions of the given cities."""
     steps = {config.city.name: steps_of(config.city) for config in loaded}
     assets = [asset for config in loaded for asset in city_assets(config, steps[config.city.name], paths)]
-    jobs = [_job(config.city.name) for config in loaded]
     resources: dict[str, Any] = {ARTIFACTS: _io_manager(paths, steps), TRANSPORT: _transport(), CLOCK: _clock()}
+    jobs = [*(city_job(config.city) for config in loaded), maintenance_job(loaded, paths)]
+    schedules = [city_schedule(config.city) for config in loaded]
+    sensors = [city_sensor(config, paths) for config in loaded]
+    sensors += [failure_sensor(loaded, paths), staleness_sensor(loaded, paths)]
     resources |= {lock_key(config.city.name): _lock(config.city.name, paths) for config in loaded}
     return dg.Definitions(
-        assets=[*assets, *extra_assets],
+        assets=[*assets, *broken_assets(broken)],
         jobs=jobs,
-        schedules=[schedule for config in loaded for schedule in _schedules(config)],
+        schedules=[*(schedule for schedule in schedules if schedule is not None), maintenance_schedule()],
+        sensors=[*sensors, *([broken_sensor(broken)] if broken else [])],
         resources=resources | dict(resource_overrides or {}),
         executor=dg.in_process_executor,
         loggers=loggers,
     )
-
-
-def job_name(city: str) -> str:
-    """Name of a city's nightly job."""
-    return f"{city}_nightly"
-
-
-def _job(city: str) -> Any:
-    return dg.define_asset_job(
-        job_name(city),
-        selection=dg.AssetSelection.key_prefixes([city]),
-        description=f"The whole pipeline of {city}: sources to release.",
-        tags={"city": city},
-    )
-
-
-def _schedules(config: LoadedConfig) -> list[dg.ScheduleDefinition]:
-    if config.city.schedule_cron is None:
-        return []
-    return [
-        dg.ScheduleDefinition(
-            name=f"{config.city.name}_every_night",
-            job_name=job_name(config.city.name),
-            cron_schedule=config.city.schedule_cron,
-            execution_timezone=config.city.timezone,
-            default_status=dg.DefaultScheduleStatus.STOPPED,
-            tags={"city": config.city.name},
-        )
-    ]
 
 
 def _io_manager(paths: Paths, steps: Mapping[str, Mapping[str, Step]]) -> dg.IOManagerDefinition:
@@ -161,17 +140,3 @@ def _lock(city: str, paths: Paths) -> dg.ResourceDefinition:
             yield held
 
     return lock
-
-
-def _broken_asset(path: Path, message: str) -> dg.AssetsDefinition:
-    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in path.stem)
-
-    @dg.asset(
-        name=f"broken_{name}",
-        group_name="broken_configurations",
-        description=f"**{path.name} is broken.**\n\n{message}",
-    )
-    def broken() -> None:
-        raise ConfigError(message)
-
-    return broken

@@ -9,17 +9,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import dagster as dg
 
 from rtm_pipeline import errors
 from rtm_pipeline.config.load import LoadedConfig
+from rtm_pipeline.orchestration.alerts import send
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.assets import SETTINGS
-from rtm_pipeline.orchestration.build import defs_of, job_name
+from rtm_pipeline.orchestration.build import defs_of
 from rtm_pipeline.orchestration.locks import CityBusyError
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.run_log import open_log
+from rtm_pipeline.orchestration.schedules import job_name
+from rtm_pipeline.orchestration.sensors import CLI_TAG, failure_alert
 
 __all__ = ["Failure", "RunReport", "StepEvent", "run_city"]
 
@@ -68,11 +72,11 @@ class RunReport:
 class _RunLog(logging.Handler):
     """Writes every record to the run's log and tells a listener of steps that begin and end."""
 
-    def __init__(self, file: Path, city: str, total: int, listen: Callable[[StepEvent], None] | None) -> None:
+    def __init__(self, file: TextIO, city: str, listen: Callable[[StepEvent], None] | None) -> None:
         super().__init__(logging.DEBUG)
-        self._city, self._total, self._listen = city, total, listen
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file.open("w", encoding="utf-8")
+        self._city, self._listen = city, listen
+        self.total = 0
+        self._file = file
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -85,11 +89,7 @@ class _RunLog(logging.Handler):
             getattr(event, "event_type_value", "")
         )
         if state and event is not None and self._listen and event.step_key:
-            self._listen(StepEvent(event.step_key.removeprefix(f"{self._city}__"), state, self._total))
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+            self._listen(StepEvent(event.step_key.removeprefix(f"{self._city}__"), state, self.total))
 
 
 def run_city(
@@ -108,42 +108,60 @@ def run_city(
     Raises
     ------
     ConfigError
-        The data folder that was named does not exist.
+        The data folder that was named does not exist, or the output can't be written.
     """
+    try:
+        report = _run(loaded, paths, as_of, promote, listen, resource_overrides)
+    except errors.RtmError as error:
+        send(failure_alert(loaded.city.name, loaded.city.label, str(error)), loaded.city.operations.alerts)
+        raise
+    if not report.ok:
+        reason = "\n".join(f"{failure.step}: {failure.message}" for failure in report.failures)
+        alert = failure_alert(loaded.city.name, loaded.city.label, f"{reason}\nThe full log: {report.log_file}")
+        send(alert, loaded.city.operations.alerts)
+    return report
+
+
+def _run(
+    loaded: LoadedConfig,
+    paths: Paths,
+    as_of: date | None,
+    promote: bool,
+    listen: Callable[[StepEvent], None] | None,
+    resource_overrides: Mapping[str, Any] | None,
+) -> RunReport:
     city = loaded.city.name
     paths.data_for(city, loaded.path)
-    log_file = paths.artifacts / city / "run.log"
     fields: dict[str, Any] = {"promote": promote} | ({"as_of": as_of.isoformat()} if as_of else {})
     with ExitStack() as stack:
         instance = stack.enter_context(
             dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
         )
-        handlers: list[_RunLog] = []
+        run_log = stack.enter_context(open_log(paths, city))
+        handler = _RunLog(run_log.stream, city, listen)
 
-        def run_log(_: dg.InitLoggerContext) -> logging.Logger:
-            if not handlers:
-                handlers.append(_RunLog(log_file, city, total, listen))
-                stack.callback(handlers[0].close)
+        def logger_of(_: dg.InitLoggerContext) -> logging.Logger:
             log = logging.Logger(LOGGER, logging.DEBUG)
-            log.addHandler(handlers[0])
+            log.addHandler(handler)
             return log
 
         defs = defs_of(
-            [loaded], paths, resource_overrides=resource_overrides, loggers={LOGGER: dg.LoggerDefinition(run_log)}
+            [loaded], paths, resource_overrides=resource_overrides, loggers={LOGGER: dg.LoggerDefinition(logger_of)}
         )
         job = defs.resolve_job_def(job_name(city))
-        total = len(job.graph.nodes)
+        handler.total = len(job.graph.nodes)
         result = job.execute_in_process(
             instance=instance,
             run_config={
                 "ops": {f"{city}__{SETTINGS}": {"config": fields}},
                 "loggers": {LOGGER: {}},
             },
+            tags={"city": city, CLI_TAG: "yes"},
             raise_on_error=False,
         )
     store = ArtifactStore(paths.artifacts, city)
     return RunReport(
-        result.success, tuple(_failures(result.all_events, city)), lambda name: store.load(name).value, log_file
+        result.success, tuple(_failures(result.all_events, city)), lambda name: store.load(name).value, run_log.path
     )
 
 

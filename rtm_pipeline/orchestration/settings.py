@@ -52,6 +52,11 @@ class Settings:
         """The configuration as frozen specs."""
         return _city(json.dumps(self.config, sort_keys=True))
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The configuration without what changes no number: how the city is run, and when."""
+        return {name: value for name, value in self.config.items() if name not in ("operations", "schedule")}
+
 
 @lru_cache(maxsize=64)
 def _city(config: str) -> City:

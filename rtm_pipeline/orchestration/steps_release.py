@@ -121,7 +121,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
     run_id = run_id_of(
         context.as_of,
         {
-            "settings": context.settings.config,
+            "settings": context.settings.identity,
             "as_of": context.as_of.isoformat(),
             "snapshots": {name: snapshot.digest for name, snapshot in sorted(snapshots.items())},
             "compared_with": [item.run_id for item in earlier],
@@ -216,7 +216,7 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
     import json
     from importlib.metadata import version
 
-    settings = json.dumps(context.settings.config, sort_keys=True)
+    settings = json.dumps(context.settings.identity, sort_keys=True)
     return {
         "city": content.city,
         "as_of": content.as_of.isoformat(),
@@ -225,7 +225,7 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
             "factors_known_at": content.vintage.known_at.isoformat(),
             "applied_at": content.as_of.isoformat(),
         },
-        "settings": context.settings.config,
+        "settings": context.settings.identity,
         "settings_digest": hashlib.sha256(settings.encode()).hexdigest(),
         "changed": list(context.settings.changed),
         "sources": {name: snapshot.digest for name, snapshot in sorted(content.snapshots.items())},

@@ -265,3 +265,9 @@ def _refuse_errors(value: object, spec: ArcGISSource) -> None:
         raise Passing(f"the server answers with error {code}: {said}")
     hint = " Look at the token." if code in _TOKEN_CODES else ""
     raise SourceError(f"{_where(spec)}: the server answers with error {code}: {said}.{hint}")
+
+
+def arcgis_mark(spec: ArcGISSource, transport: Transport) -> str | None:
+    """What changes when rows of the layer do, where the server tells it: one small request, no rows."""
+    endpoint, path = _address(spec, transport)
+    return _describe(spec, path, endpoint, transport).version

@@ -256,3 +256,10 @@ def _earlier(stamp: str) -> str:
     if time.tzinfo is None:
         return earlier.isoformat(timespec="milliseconds")
     return earlier.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def socrata_marks(spec: SocrataSource, transport: Transport) -> tuple[str | None, ...]:
+    """What changes when rows of its data sets do, one mark each: one small request a data set, no rows."""
+    token = Secret.from_env(spec.token_env)
+    endpoint = Endpoint(spec.host, {"X-App-Token": token} if token else {}, spec.allow_http)
+    return tuple(_describe(spec, dataset, endpoint, transport).version for dataset in spec.datasets)
