@@ -137,7 +137,10 @@ def _programs(model: CityModel, note: Note) -> None:
             note((*keys, "layer"), _unknown(sites.layer, model.layers, "layer"))
             continue
         kept = model.layers[sites.layer].keep
-        columns = [("id", sites.id), ("status", sites.status), *(("owners", owner.column) for owner in sites.owners)]
+        rules = sites.eligible
+        columns = [("id", sites.id), ("status", sites.status), ("address", sites.address)]
+        columns += [("owners", owner.column) for owner in sites.owners]
+        columns += [("eligible", part.column) for part in (rules.authority, rules.size) if part is not None]
         for key, column in columns:
             if column is not None and column not in kept:
                 note((*keys, key), f"layer {sites.layer} does not keep the column '{column}'; add it to its keep.")
@@ -148,3 +151,9 @@ def _programs(model: CityModel, note: Note) -> None:
     for layer in programs.requests:
         if layer not in model.layers:
             note(("programs", "requests"), _unknown(layer, model.layers, "layer"))
+        elif programs.open_requests is not None and programs.open_requests.column not in model.layers[layer].keep:
+            column = programs.open_requests.column
+            note(
+                ("programs", "open_requests"),
+                f"layer {layer} does not keep the column '{column}'; add it to its keep.",
+            )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import date
+from typing import Any, Literal
 
 from pydantic import Field
 
-from rtm_pipeline.config.fields import LengthText, Slug, Strict, Text, TextList
+from rtm_pipeline.config.fields import DurationText, LengthText, RelativePath, Slug, Strict, Text, TextList
 
 __all__ = ["ProgramsModel"]
 
@@ -22,6 +23,41 @@ class OwnerModel(Strict):
     """What they mean."""
 
 
+class ColumnValuesModel(Strict):
+    """Rows whose kept column has one of these values."""
+
+    column: str
+    """Kept column."""
+    values: TextList
+    """Its values."""
+
+
+class SizeModel(Strict):
+    """A kept column with the size of a site."""
+
+    column: str
+    """Kept column."""
+    unit: Literal["ft2", "m2", "acre"]
+    """What one of its units is."""
+
+
+class EligibleModel(Strict):
+    """Rules by which sites may be worked on; each exclusion is counted by its reason."""
+
+    owners: tuple[Literal["city", "land_bank", "public", "private", "unknown"], ...] = ()
+    """Owner types that may be worked on; empty: all. The others still count among the sites of their place."""
+    status_out: TextList = ()
+    """Statuses of the source under which a site is none (demolished, under construction)."""
+    authority: ColumnValuesModel | None = None
+    """Sites where the city has the legal authority to work; without it, everywhere."""
+    size: SizeModel | None = None
+    """Where the size is told; sites without one are neither too small nor too large."""
+    min_m2: float | None = Field(default=None, gt=0)
+    """Least size, square meters."""
+    max_m2: float | None = Field(default=None, gt=0)
+    """Greatest size, square meters."""
+
+
 class SitesModel(Strict):
     """A layer of sites that work may be done at."""
 
@@ -31,8 +67,12 @@ class SitesModel(Strict):
     """Kept column with a stable id, such as the parcel number."""
     status: str | None = None
     """Kept column with the site's status."""
+    address: str | None = None
+    """Kept column with the address; it is shown in the restricted edition only."""
     owners: tuple[OwnerModel, ...] = ()
     """How the kind of owner is told, tried in order."""
+    eligible: EligibleModel = EligibleModel()
+    """Which of them may be worked on."""
 
 
 class WorkModel(Strict):
@@ -108,6 +148,49 @@ class GrantsModel(Strict):
     """Least share of the awards in the highest-poverty third, where census data are given."""
 
 
+class ZonesModel(Strict):
+    """Short-lived zones. There are none without a purpose, an owner and an expiry; every one is logged."""
+
+    purpose: str = Field(min_length=3)
+    """What they are for."""
+    owner: str = Field(min_length=2)
+    """Who answers for them."""
+    expiry: date
+    """From this day on no zones are made."""
+    area_km2: float = Field(gt=0)
+    """Greatest area of one zone."""
+    hours: Literal[72, 96] = 96
+    """Length of a period."""
+    count: int = Field(default=4, ge=1, le=4)
+    """How many zones there may be."""
+    hysteresis: float = Field(default=0.10, ge=0)
+    """A zone moves only if the new place expects this share more incidents than the old one."""
+
+
+class PovertyModel(Strict):
+    """A table with the share of people in poverty by neighborhood, from census data, for the rule of grants."""
+
+    path: RelativePath
+    """CSV file in the data folder."""
+    neighborhood: str
+    """Column with the neighborhood's name, as in the areas layer."""
+    rate: str
+    """Column with the rate."""
+    percent: bool = True
+    """Whether the rate is in percent (16.4) and not a share (0.164)."""
+
+
+class HelpedModel(Strict):
+    """How incidents around treated sites and their controls are counted."""
+
+    radius: LengthText = "500 ft"
+    """Radius of the circle."""
+    ring: LengthText = "1000 ft"
+    """Outer radius of the ring in which displacement is looked for."""
+    window: DurationText = "1y"
+    """Length of the windows before and after the work."""
+
+
 class ProgramsModel(Strict):
     """Effects, costs, budgets, grants. Without this section nothing is ranked."""
 
@@ -125,9 +208,25 @@ class ProgramsModel(Strict):
     """Areas layer of the council districts."""
     requests: tuple[Slug, ...] = ()
     """Layers of 311 requests to be counted near sites."""
-    work: dict[Slug, WorkModel] = {"greening": WorkModel(), "demolition": WorkModel()}
+    open_requests: ColumnValuesModel | None = None
+    """Kept column of these layers and its values while a request is open; else a request is open until its end."""
+    work: dict[Slug, WorkModel] = {"greening": WorkModel(), "mowing": WorkModel(), "demolition": WorkModel()}
     """Kinds of work."""
     budget: BudgetModel | None = None
     """What may be spent, and how it must be spread."""
     grants: GrantsModel | None = None
     """Small grants to neighborhoods."""
+    poverty: PovertyModel | None = None
+    """Poverty by neighborhood, for the rule of grants."""
+    registry: dict[Literal["effects", "costs", "defaults"], dict[Slug, dict[str, Any]]] = {}
+    """Entries laid over the effect registry, field by field; each needs its source."""
+    corrections: RelativePath | None = None
+    """CSV (site, status, who, date, expiry) beside the sources; history/CITY/corrections.csv is read as well."""
+    treated: RelativePath | None = None
+    """CSV (site, program, started, ended, x, y) of sites treated before; history/CITY/treated_sites.csv as well."""
+    reselect: Literal["monthly", "on_request"] = "on_request"
+    """When a work list is frozen: with the first current release of a month, or only by `rtm plan freeze`."""
+    zones: ZonesModel | None = None
+    """Short-lived zones; off unless they are given here."""
+    helped: HelpedModel = HelpedModel()
+    """How finished work is judged."""

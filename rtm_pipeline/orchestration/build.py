@@ -26,6 +26,7 @@ from rtm_pipeline.orchestration.schedules import city_job, city_schedule
 from rtm_pipeline.orchestration.sensors import city_sensor, failure_sensor, staleness_sensor
 from rtm_pipeline.orchestration.step import Step
 from rtm_pipeline.orchestration.steps import steps_of
+from rtm_pipeline.orchestration.whatif_job import whatif_job
 
 __all__ = ["build_defs", "defs_of"]
 
@@ -88,6 +89,7 @@ def defs_of(
     assets = [asset for config in loaded for asset in city_assets(config, steps[config.city.name], paths)]
     resources: dict[str, Any] = {ARTIFACTS: _io_manager(paths, steps), TRANSPORT: _transport(), CLOCK: _clock()}
     jobs = [*(city_job(config.city) for config in loaded), maintenance_job(loaded, paths)]
+    jobs += [whatif_job(config.city.name, paths) for config in loaded]
     schedules = [city_schedule(config.city) for config in loaded]
     sensors = [city_sensor(config, paths) for config in loaded]
     sensors += [failure_sensor(loaded, paths), staleness_sensor(loaded, paths)]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any
 
 import dagster as dg
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import LayerCounts
 
-__all__ = ["counts_table", "markdown_curve", "markdown_picture", "records_table"]
+__all__ = ["counts_table", "frontier_picture", "markdown_curve", "markdown_picture", "records_table"]
 
 
 def markdown_picture(grid: StudyGrid, values: NDArray[np.generic]) -> dg.MarkdownMetadataValue:
@@ -35,6 +37,25 @@ def markdown_curve(
 
     image = curve(x, y, error, chosen, x_name, y_name)
     return dg.MetadataValue.md(f"![{y_name}](data:image/png;base64,{base64.b64encode(image).decode()})")
+
+
+def frontier_picture(frontier: pa.Table) -> dg.MarkdownMetadataValue:
+    """Budget against expected prevented incidents, as a small inline plot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    budget, prevented = (frontier.column(name).to_numpy() for name in ("budget_usd", "expected_prevented"))
+    figure = Figure(figsize=(4.8, 3.0), dpi=80, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.plot(budget / 1000.0, prevented, marker="o", markersize=3, linewidth=1.5, color="#1b6ca8")
+    axes.set_xlabel("budget (1,000 USD)")
+    axes.set_ylabel("incidents a year prevented")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return dg.MetadataValue.md(f"![frontier](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")
 
 
 def counts_table(counts: LayerCounts) -> dg.TableMetadataValue:

@@ -11,21 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.config.city import City
-from rtm_pipeline.config.programs import ProgramsPlan, SitesPlan
+from rtm_pipeline.config.programs import ProgramsPlan
+from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.layers.layer import Layer
-from rtm_pipeline.orchestration.metadata import records_table
+from rtm_pipeline.orchestration.metadata import frontier_picture, records_table
+from rtm_pipeline.orchestration.program_sites import of_cell, program_sites
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_evaluation import groups_of
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, seed_of
+from rtm_pipeline.orchestration.steps_registers import REGISTERS, Registers, registry_of
 from rtm_pipeline.orchestration.steps_surface import FORECAST
-from rtm_pipeline.orchestration.values import Place
 
 if TYPE_CHECKING:
     from rtm_pipeline.evaluation.backtest import AreaGroups
     from rtm_pipeline.grid.spec import StudyGrid
     from rtm_pipeline.priorities.outcome import Shares
-    from rtm_pipeline.priorities.sites import Sites
+    from rtm_pipeline.priorities.registry import Registry
+    from rtm_pipeline.priorities.spec import PrioritySpec
 
 __all__ = ["PRIORITIES", "priority_steps"]
 
@@ -46,7 +49,7 @@ def priority_steps(city: City) -> list[Step]:
     return [
         Step(
             name=PRIORITIES,
-            inputs=(PLACE, TERRAIN, FORECAST, *dict.fromkeys(layer_step(name) for name in layers)),
+            inputs=(PLACE, TERRAIN, FORECAST, REGISTERS, *dict.fromkeys(layer_step(name) for name in layers)),
             reads=reads,
             run=_prioritize,
             group="priorities",
@@ -58,7 +61,6 @@ def priority_steps(city: City) -> list[Step]:
 
 
 def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
-    from rtm_pipeline.priorities.evidence import load_registry
     from rtm_pipeline.priorities.inputs import PriorityInputs
     from rtm_pipeline.priorities.outcome import forecast_from_spread
     from rtm_pipeline.priorities.programs import prioritize
@@ -73,27 +75,31 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     areas = {group.level: group for group in groups_of(city, inputs[PLACE], inputs, _levels(plan))}
     neighborhoods = areas.get(plan.neighborhoods or "")
     districts = areas.get(plan.districts or "")
-    sites = _sites(context, plan, inputs, neighborhoods, districts)
+    registers: Registers = inputs[REGISTERS]
+    registry = registry_of(city, registers)
     requests = _request_places(plan, inputs, context.as_of, plan.spec.request_days)
     outcome: Layer = inputs[layer_step(city.outcome.layer)].layer
     value = prioritize(
         PriorityInputs(
             grid=grid,
-            sites=sites,
+            sites=program_sites(plan, inputs, context.as_of, registers, neighborhoods, districts),
             forecast=forecast_from_spread(ahead.expected, ahead.sd, years=ahead.horizon_years),
             neighborhoods=neighborhoods.names if neighborhoods else (),
             districts=districts.names if districts else (),
-            neighborhood_of_cell=_of_cell(neighborhoods, grid),
-            district_of_cell=_of_cell(districts, grid),
+            neighborhood_of_cell=of_cell(neighborhoods, grid),
+            district_of_cell=of_cell(districts, grid),
             shares=_subset_shares(outcome, city, context.as_of, grid, neighborhoods),
             assumed_share=plan.assumed_share,
             risk=inputs[TERRAIN].rrs,
             contributions=Contributions(ahead.contribution_names, ahead.contributions, city.labels),
             request_x=requests[0],
             request_y=requests[1],
+            open_x=requests[2],
+            open_y=requests[3],
+            poverty=_poverty(registers, neighborhoods),
         ),
-        replace(plan.spec, seed=seed_of(city, context.as_of)),
-        load_registry(),
+        replace(_accepted(plan, registry), seed=seed_of(city, context.as_of)),
+        registry,
     )
     top = value.lots.slice(0, 10).to_pylist()
     return StepResult(
@@ -101,7 +107,12 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
         {
             "lots": value.lots.num_rows,
             "buildings": value.buildings.num_rows,
+            "excluded": records_table(
+                [{"reason": why, "sites": count} for why, count in value.model.sites.excluded.items()]
+                or [{"reason": "none", "sites": 0}]
+            ),
             "summary": _plain(value.summary),
+            **({"what the next dollar buys": frontier_picture(value.frontier)} if value.frontier is not None else {}),
             "first ten lots": records_table([{k: v for k, v in row.items() if k in SHOWN} for row in top]),
         },
     )
@@ -122,84 +133,51 @@ def _levels(plan: ProgramsPlan) -> tuple[str, ...]:
     return tuple(name for name in (plan.neighborhoods, plan.districts) if name)
 
 
-def _of_cell(group: AreaGroups | None, grid: StudyGrid) -> NDArray[np.int32]:
-    return group.group if group is not None else np.full(grid.n_cells, -1, np.int32)
-
-
-def _sites(
-    context: StepContext,
-    plan: ProgramsPlan,
-    inputs: Mapping[str, Any],
-    neighborhoods: AreaGroups | None,
-    districts: AreaGroups | None,
-) -> Sites:
-    """All sites that stand tonight, inside the city, each once."""
-    from rtm_pipeline.grid.locate import cells_of
-    from rtm_pipeline.layers.vintage import rows_known
-    from rtm_pipeline.priorities.sites import TARGETS, make_sites
-
-    place: Place = inputs[PLACE]
-    parts: dict[str, list[Any]] = {name: [] for name in ("id", "x", "y", "target", "cell", "owner", "status")}
-    for site in plan.sites:
-        layer: Layer = inputs[layer_step(site.layer)].layer
-        cell = cells_of(place.grid, layer.x, layer.y)
-        rows = np.flatnonzero(rows_known(layer, context.as_of, assume_history=True) & (cell >= 0))
-        parts["id"].append(_ids(layer, site, rows))
-        parts["x"].append(layer.x[rows])
-        parts["y"].append(layer.y[rows])
-        parts["target"].append(np.full(rows.size, TARGETS.index(site.target), np.int8))
-        parts["cell"].append(cell[rows])
-        parts["owner"].append(_owners(layer, site, rows))
-        parts["status"].append(_texts(layer, site.status, rows))
-    joined = {name: np.concatenate(values) for name, values in parts.items()}
-    _, first = np.unique(joined["id"], return_index=True)
-    kept = {name: values[np.sort(first)] for name, values in joined.items()}
-    return make_sites(
-        kept["id"],
-        kept["x"],
-        kept["y"],
-        kept["target"],
-        neighborhood=_of_cell(neighborhoods, place.grid)[kept["cell"]],
-        district=_of_cell(districts, place.grid)[kept["cell"]],
-        owner=kept["owner"],
-        status=kept["status"],
+def _accepted(plan: ProgramsPlan, registry: Registry) -> PrioritySpec:
+    """The programs with the effects that the registry recommends by now, where the configuration names none."""
+    work = tuple(
+        replace(kind, effect=registry.defaults[kind.name].effect) if kind.name in plan.by_default else kind
+        for kind in plan.spec.interventions
     )
+    return replace(plan.spec, interventions=work)
 
 
-def _texts(layer: Layer, column: str | None, rows: NDArray[np.intp]) -> NDArray[np.str_]:
-    if column is None:
-        return np.full(rows.size, "", dtype="<U1")
-    values = layer.attributes.column(column).take(rows).to_pylist()
-    return np.array(["" if value is None else str(value) for value in values], dtype=np.str_)
+def _poverty(registers: Registers, neighborhoods: AreaGroups | None) -> NDArray[np.float64] | None:
+    """Rate of each neighborhood, NaN where the table has none."""
+    if not registers.poverty or neighborhoods is None:
+        return None
+    rates = np.array([registers.poverty.get(name, np.nan) for name in neighborhoods.names])
+    if np.isnan(rates).all():
+        raise ConfigError(
+            "programs.poverty: no neighborhood of the table has the name of one in the areas layer; such as "
+            f"{next(iter(registers.poverty))!r} against {neighborhoods.names[0]!r}."
+        )
+    return rates
 
 
-def _ids(layer: Layer, site: SitesPlan, rows: NDArray[np.intp]) -> NDArray[np.str_]:
-    """The site's own id; where it has none, where it stands in its source."""
-    ids = _texts(layer, site.id, rows)
-    numbers = layer.attributes.column("_row").take(rows).to_numpy()
-    return np.where(ids == "", np.char.add(f"{site.layer}-row-", numbers.astype(np.str_)), ids)
-
-
-def _owners(layer: Layer, site: SitesPlan, rows: NDArray[np.intp]) -> NDArray[np.str_]:
-    owner = np.full(rows.size, "unknown", dtype="<U9")
-    for rule in site.owners:
-        hit = np.isin(_texts(layer, rule.column, rows), np.array(rule.values, dtype=np.str_))
-        owner[hit & (owner == "unknown")] = rule.owner
-    return owner
-
-
-def _request_places(
-    plan: ProgramsPlan, inputs: Mapping[str, Any], as_of: date, days: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Places of the requests of the last ``days``."""
-    x, y = [np.empty(0)], [np.empty(0)]
+def _request_places(plan: ProgramsPlan, inputs: Mapping[str, Any], as_of: date, days: int) -> list[NDArray[np.float64]]:
+    """X and y of the requests of the last ``days``, then x and y of those that are open."""
+    recent: list[list[NDArray[np.float64]]] = [[np.empty(0)], [np.empty(0)]]
+    still_open: list[list[NDArray[np.float64]]] = [[np.empty(0)], [np.empty(0)]]
     for name in plan.requests:
         layer: Layer = inputs[layer_step(name)].layer
         known = layer.known_at <= np.datetime64(as_of)
-        recent = known & (layer.time >= np.datetime64(as_of - timedelta(days=days)))
-        x.append(layer.x[recent])
-        y.append(layer.y[recent])
-    return np.concatenate(x), np.concatenate(y)
+        late = known & (layer.time >= np.datetime64(as_of - timedelta(days=days)))
+        for parts, rows in ((recent, late), (still_open, known & _is_open(plan, layer, as_of))):
+            parts[0].append(layer.x[rows])
+            parts[1].append(layer.y[rows])
+    return [np.concatenate(values) for values in (*recent, *still_open)]
+
+
+def _is_open(plan: ProgramsPlan, layer: Layer, as_of: date) -> NDArray[np.bool_]:
+    """Requests that are open: by their status, else by their end; none where the source tells neither."""
+    from rtm_pipeline.priorities.sites import column_texts
+
+    if plan.open_requests is not None:
+        column, values = plan.open_requests
+        return np.isin(column_texts(layer, column), np.array(values, dtype=np.str_))
+    ended = ~np.isnat(layer.until)
+    return (~ended | (layer.until > np.datetime64(as_of))) & ended.any()
 
 
 def _subset_shares(

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
+from rtm_pipeline.orchestration.program_release import keep_history, program_facts, program_tables, register_digests
 from rtm_pipeline.orchestration.release_content import compared_content, credits_of, missing_parts
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_evaluation import EVALUATION, area_names
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
+from rtm_pipeline.orchestration.steps_followup import HELPED, PLAN_SCORES
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
 from rtm_pipeline.orchestration.steps_priorities import PRIORITIES
+from rtm_pipeline.orchestration.steps_registers import REGISTERS
 from rtm_pipeline.orchestration.steps_surface import FORECAST
+from rtm_pipeline.orchestration.steps_zones import ZONES
 from rtm_pipeline.orchestration.values import Place, RunVintages
 
 if TYPE_CHECKING:
@@ -53,7 +57,8 @@ def release_steps(city: City) -> list[Step]:
         TERRAIN,
         FORECAST,
         EVALUATION,
-        *((PRIORITIES,) if city.programs else ()),
+        *((PRIORITIES, REGISTERS, PLAN_SCORES, HELPED) if city.programs else ()),
+        *((ZONES,) if city.programs and city.programs.spec.zones else ()),
         *(layer_step(name) for name in city.layers),
         *(factor_step(name) for name in city.factors),
         *(snapshot_step(name) for name in city.used_sources),
@@ -88,6 +93,7 @@ def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     promoted = why_not is None and store.promote(release, context.as_of, allow_earlier=context.settings.promote)
     if why_not is None and not promoted:
         why_not = "a release with a later as_of is current"
+    kept = keep_history(context, inputs, release.run_id, release.path, current=promoted)
     return StepResult(
         ReleaseFacts(release.run_id, str(release.path), promoted, why_not, release.reused),
         {
@@ -95,6 +101,7 @@ def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
             "folder": str(release.path),
             "current": "yes" if promoted else f"no: {why_not}",
             "reused": release.reused,
+            **kept,
         },
     )
 
@@ -125,6 +132,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
             "as_of": context.as_of.isoformat(),
             "snapshots": {name: snapshot.digest for name, snapshot in sorted(snapshots.items())},
             "compared_with": [item.run_id for item in earlier],
+            "registers": register_digests(inputs),
             "code": code_digest(),
         },
     )
@@ -144,7 +152,8 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
         terrain=terrain,
         tiers={"risk_terrain": tiers_of(terrain.rrs), "forecast": tiers_of(inputs[FORECAST].expected)},
         forecast=inputs[FORECAST],
-        tables=_tables(inputs.get(PRIORITIES)),
+        tables=program_tables(inputs),
+        programs=program_facts(context, inputs) if PRIORITIES in inputs else None,
         areas=_areas(city, layers),
         statements=_statements(inputs[EVALUATION]),
         priorities=inputs.get(PRIORITIES),
@@ -165,19 +174,6 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
         origin_reasons={name: spec.origin_reason for name, spec in city.layers.items() if spec.origin_reason},
         sexual=city.outcome.sexual,
     )
-
-
-def _tables(result: Any) -> dict[str, Any]:
-    if result is None:
-        return {}
-    tables = {
-        "priority_lots": result.lots,
-        "priority_buildings": result.buildings,
-        "neighborhoods": result.neighborhoods,
-        "grants": result.grants,
-        "frontier": result.frontier,
-    }
-    return {name: table for name, table in tables.items() if table is not None}
 
 
 def _areas(city: City, layers: Mapping[str, LayerResult]) -> dict[str, Any]:
@@ -229,6 +225,7 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
         "settings_digest": hashlib.sha256(settings.encode()).hexdigest(),
         "changed": list(context.settings.changed),
         "sources": {name: snapshot.digest for name, snapshot in sorted(content.snapshots.items())},
+        "registers": dict((content.programs or {}).get("registers", {})),
         "packages": {name: version(name) for name in NAMED_PACKAGES},
         "code_digest": code_digest(),
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -46,6 +46,7 @@ class Column:
 def _site_columns(thing: str) -> tuple[Column, ...]:
     return (
         Column("site_id", "string", "", f"Stable id of the {thing} (a parcel number)."),
+        Column("address", "string", "", f"Address of the {thing} where its source has one. Restricted edition only."),
         Column(
             "rank",
             "int",
@@ -100,6 +101,12 @@ def _site_columns(thing: str) -> tuple[Column, ...]:
             "float",
             "incidents per 10,000 USD",
             "Prevented over the horizon per 10,000 USD, treated alone at the single-site cost.",
+        ),
+        Column(
+            "alternative",
+            "string",
+            "",
+            "Other kinds of work at this site: incidents a year that each would prevent alone, and its cost.",
         ),
         Column(
             "why",
@@ -233,6 +240,7 @@ ZONES = (
     Column(
         "zone_cells", "string", "", "Indexes of its grid cells, separated by blanks: what a later night compares with."
     ),
+    Column("grid", "string", "", "The grid that zone_cells index; zones of another grid are not compared with."),
 )
 FRONTIER = (
     Column("budget_usd", "float", "USD", "Budget."),

@@ -2,131 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.priorities.displacement import (
     Counting,
-    DidResult,
     Incidents,
     PairCounts,
-    WddResult,
     count_pairs,
     did,
     wdd,
 )
+from rtm_pipeline.priorities.effect_estimate import ControlPool, EffectEstimate, TreatedSites
 from rtm_pipeline.priorities.matching import Matches, apart, match_controls
 
-__all__ = ["ControlPool", "EffectEstimate", "TreatedSites", "estimate_rows", "evaluate_programs", "evaluate_randomized"]
+__all__ = ["evaluate_group", "evaluate_programs", "evaluate_randomized", "expected_before", "finished_groups"]
 
-
-@dataclass(frozen=True, slots=True)
-class TreatedSites:
-    """The register of treated sites.
-
-    Attributes
-    ----------
-    site_id, program : ndarray of str, shape (n,)
-    xy : ndarray of float64, shape (n, 2)
-        CRS units.
-    started, ended : ndarray of datetime64[D], shape (n,)
-        First day of the work, and the day after its last.
-    target : ndarray of int64, shape (n,)
-        0 lot, 1 building.
-    forecast : ndarray of float64, shape (n,)
-        Expected incidents a year within the radius, as forecast before the work.
-    """
-
-    site_id: NDArray[np.str_]
-    program: NDArray[np.str_]
-    xy: NDArray[np.float64]
-    started: NDArray[np.datetime64]
-    ended: NDArray[np.datetime64]
-    target: NDArray[np.int64]
-    forecast: NDArray[np.float64]
-
-    def only(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> TreatedSites:
-        """Some of the sites."""
-        return TreatedSites(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
-
-
-@dataclass(frozen=True, slots=True)
-class ControlPool:
-    """Eligible sites that were not funded: where controls come from. Fields as in `TreatedSites`."""
-
-    site_id: NDArray[np.str_]
-    xy: NDArray[np.float64]
-    target: NDArray[np.int64]
-    forecast: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class EffectEstimate:
-    """What one program did in one year.
-
-    Attributes
-    ----------
-    program : str
-    year : int
-    design : str
-        ``matched`` or ``randomized``.
-    n_treated : int
-        Sites in the register.
-    n_apart : int
-        Those of them whose circles do not overlap: the others are inside a circle that is counted.
-    n_pairs : int
-    refused : dict of str to int
-        Treated sites without a control, by reason.
-    imbalance : dict of str to float
-        Standardized mean difference of each covariate within the pairs.
-    counts : PairCounts
-    wdd : WddResult
-    did : DidResult or None
-        None where there are too few incidents, with the reason in ``note``.
-    note : str
-    """
-
-    program: str
-    year: int
-    design: str
-    n_treated: int
-    n_apart: int
-    n_pairs: int
-    refused: dict[str, int]
-    imbalance: dict[str, float]
-    counts: PairCounts
-    wdd: WddResult
-    did: DidResult | None
-    note: str
-
-    def row(self) -> dict[str, object]:
-        """The estimate as one row of plain JSON values."""
-        sums = {field.name: int(getattr(self.counts, field.name).sum()) for field in fields(self.counts)}
-        effect = self.did
-        return {
-            "program": self.program,
-            "year": self.year,
-            "design": self.design,
-            "n_treated": self.n_treated,
-            "n_apart": self.n_apart,
-            "n_pairs": self.n_pairs,
-            "refused": dict(self.refused),
-            "imbalance": dict(self.imbalance),
-            **sums,
-            "wdd": self.wdd.wdd,
-            "wdd_se": self.wdd.se,
-            "wdd_p": self.wdd.p,
-            "local": self.wdd.local,
-            "ring": self.wdd.ring,
-            "relative_change": None if effect is None else effect.relative_change,
-            "low": None if effect is None else effect.low,
-            "high": None if effect is None else effect.high,
-            "note": self.note,
-        }
+DECAY = 0.7  # a year: what the forecast takes where the past is too short to choose one
+YEARS = 3
 
 
 def evaluate_programs(
@@ -161,25 +55,96 @@ def evaluate_programs(
     waiting : list of str
         What could not be evaluated, and why.
     """
+    groups, waiting = finished_groups(treated, counting, until)
     estimates: list[EffectEstimate] = []
-    waiting: list[str] = []
-    complete = treated.ended + np.timedelta64(counting.days, "D") <= until
+    for program, year, _ in groups:
+        try:
+            estimates.append(evaluate_group(program, year, treated, candidates, incidents, counting, until, seed=seed))
+        except ModelError as error:
+            waiting.append(f"{program} {year}: {error}")
+    return estimates, waiting
+
+
+def finished_groups(
+    treated: TreatedSites, counting: Counting, until: np.datetime64
+) -> tuple[list[tuple[str, int, np.datetime64]], list[str]]:
+    """Programs and years with sites whose window after the work is over: (program, year, first day of work).
+
+    Returns
+    -------
+    groups : list of (str, int, datetime64)
+    waiting : list of str
+        How many sites are not ready, and why.
+    """
+    complete = _complete(treated, counting, until)
+    waiting = []
     if (~complete).any():
         waiting.append(
             f"{int((~complete).sum())} sites: the {counting.days} days after the work are not over on {until}"
         )
-    year = treated.started.astype("datetime64[Y]").astype(np.int64) + 1970
+    year = _years(treated)
     groups = sorted(set(zip(treated.program[complete].tolist(), year[complete].tolist(), strict=True)))
-    for program, one_year in groups:
-        group = treated.only(complete & (treated.program == program) & (year == one_year))
-        try:
-            counts, matches, n_apart = _count_group(group, treated, candidates, incidents, counting)
-            estimates.append(
-                _estimate(program, one_year, "matched", len(group.site_id), n_apart, counts, matches, seed)
-            )
-        except ModelError as error:
-            waiting.append(f"{program} {one_year}: {error}")
-    return estimates, waiting
+    return [
+        (name, when, treated.started[complete & (treated.program == name) & (year == when)].min())
+        for name, when in groups
+    ], waiting
+
+
+def _complete(treated: TreatedSites, counting: Counting, until: np.datetime64) -> NDArray[np.bool_]:
+    return np.asarray(treated.ended + np.timedelta64(counting.days, "D") <= until, dtype=bool)
+
+
+def _years(treated: TreatedSites) -> NDArray[np.int64]:
+    return np.asarray(treated.started.astype("datetime64[Y]").astype(np.int64) + 1970)
+
+
+def evaluate_group(
+    program: str,
+    year: int,
+    treated: TreatedSites,
+    candidates: ControlPool,
+    incidents: Incidents,
+    counting: Counting,
+    until: np.datetime64,
+    *,
+    seed: int = 0,
+) -> EffectEstimate:
+    """One program and year, against matched controls; parameters as in `evaluate_programs`.
+
+    Raises
+    ------
+    ModelError
+        None of its sites has a control.
+    """
+    group = treated.only(_complete(treated, counting, until) & (treated.program == program) & (_years(treated) == year))
+    counts, matches, n_apart = _count_group(group, treated, candidates, incidents, counting)
+    return _estimate(program, year, "matched", len(group.site_id), n_apart, counts, matches, seed)
+
+
+def expected_before(
+    xy: NDArray[np.float64], incidents: Incidents, first: np.datetime64, radius_u: float
+) -> NDArray[np.float64]:
+    """Incidents a year that circles were to expect before a day, from the past alone, float64, shape (n,).
+
+    Counts of up to three years before, within twice the radius, each year weighing 0.7 of the one after it, brought to
+    the area of the circle: what was known then, the same for treated sites and candidates.
+
+    Parameters
+    ----------
+    xy : ndarray of float64, shape (n, 2)
+    incidents : Incidents
+    first : datetime64[D]
+    radius_u : float
+    """
+    total, weights = np.zeros(xy.shape[0]), 0.0
+    earliest = incidents.time.min() if incidents.time.size else first
+    for back in range(YEARS):
+        start, end = first - 365 * (back + 1), first - 365 * back
+        if back and start < earliest.astype("datetime64[D]"):
+            break
+        total += DECAY**back * _count_within(xy, incidents, start, end, 2.0 * radius_u)
+        weights += DECAY**back
+    return total / (4.0 * weights)
 
 
 def _count_group(
@@ -323,8 +288,3 @@ def evaluate_randomized(
     )
     year = int(pairs.started.min().astype("datetime64[Y]").astype(np.int64)) + 1970
     return _estimate(program, year, "randomized", n_in, int(into.size), counts, None, seed)
-
-
-def estimate_rows(estimates: Sequence[EffectEstimate]) -> list[dict[str, object]]:
-    """Rows of several estimates, for a table or a file."""
-    return [estimate.row() for estimate in estimates]

@@ -92,6 +92,7 @@ def apply_eligibility(
     grid: StudyGrid | None = None,
     area_m2: NDArray[np.float64] | None = None,
     no_authority: NDArray[np.bool_] | None = None,
+    among: NDArray[np.bool_] | None = None,
 ) -> Sites:
     """Sites with every exclusion applied and counted by reason, once each, in this order.
 
@@ -111,6 +112,8 @@ def apply_eligibility(
         Size in square meters, NaN where unknown; in the order of ``sites``.
     no_authority : ndarray of bool, shape (n,), optional
         The city has no legal authority to work there.
+    among : ndarray of bool, shape (n,), optional
+        The sites that these rules are about (lots and buildings may have rules of their own); all by default.
     """
     nothing = np.zeros(len(sites), bool)
     rules: list[tuple[str, NDArray[np.bool_], bool]] = []
@@ -134,6 +137,8 @@ def apply_eligibility(
         rules.append(("no legal authority", no_authority, True))
     if spec.owners:
         rules.append(("ownership", ~np.isin(sites.owner, np.array(spec.owners, dtype=np.str_)), True))
+    if among is not None:
+        rules = [(reason, mask & among, standing) for reason, mask, standing in rules]
     return sites.with_exclusions([rule for rule in rules if rule[1].any()])
 
 
@@ -166,10 +171,12 @@ def corrections_from_rows(rows: Iterable[Mapping[str, str]], where: str = "corre
     return tuple(found)
 
 
-def read_corrections(path: str | Path) -> tuple[Correction, ...]:
+def read_corrections(path: Path) -> tuple[Correction, ...]:
     """Corrections from a CSV file (UTF-8, with or without a byte-order mark); no file, no corrections."""
-    path = Path(path)
     if not path.exists():
         return ()
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return corrections_from_rows(csv.DictReader(file), where=path.name)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return corrections_from_rows(csv.DictReader(file), where=path.name)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path.name} is not a CSV file in UTF-8: {error}. Save it as UTF-8.") from None

@@ -20,7 +20,7 @@ from rtm_pipeline.priorities.limits import Limits, make_limits
 from rtm_pipeline.priorities.neighborhoods import Areas, area_table, district_of_neighborhood
 from rtm_pipeline.priorities.outcome import subset_forecast
 from rtm_pipeline.priorities.portfolio import Frontier, Portfolio, choose, frontier
-from rtm_pipeline.priorities.ranking import SiteValues, site_values
+from rtm_pipeline.priorities.ranking import SiteValues, alternatives, site_values
 from rtm_pipeline.priorities.reach import areas_at
 from rtm_pipeline.priorities.registry import Registry
 from rtm_pipeline.priorities.scenarios import radius_benefits
@@ -192,6 +192,7 @@ def _facts(
         neighborhoods=inputs.neighborhoods,
         districts=inputs.districts,
         benefit_note=note,
+        alternative=alternatives(model, values.action) if told else [""] * n,
     )
     return facts, totals
 

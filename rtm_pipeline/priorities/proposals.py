@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.did_it_help import EffectEstimate
+from rtm_pipeline.priorities.effect_estimate import EffectEstimate
 from rtm_pipeline.priorities.registry import Registry
 
 __all__ = ["Proposal", "accept", "propose_update"]

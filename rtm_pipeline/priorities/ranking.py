@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.priorities.benefit import BenefitModel
 from rtm_pipeline.priorities.portfolio import Portfolio
 
-__all__ = ["SiteValues", "rank_sites", "site_values"]
+__all__ = ["SiteValues", "alternatives", "rank_sites", "site_values"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,21 @@ def rank_sites(values: SiteValues, which: NDArray[np.bool_], selectable: NDArray
     rank = np.zeros(which.size, dtype=np.int64)
     rank[order] = np.arange(1, order.size + 1)
     return rank
+
+
+def alternatives(model: BenefitModel, action: NDArray[np.int64]) -> list[str]:
+    """The kinds of work at each site beside the recommended one, in words; empty where there is no other.
+
+    Parameters
+    ----------
+    model : BenefitModel
+    action : ndarray of int64, shape (n_sites,)
+        Recommended kind, -1 for none.
+    """
+    own = model.own_benefit()
+    words: list[list[str]] = [[] for _ in range(len(model.sites))]
+    for k, kind in enumerate(model.kinds):
+        cost = "cost not known" if kind.cost_usd is None else f"{kind.cost_usd:,.0f} USD"
+        for at in np.flatnonzero(model.allowed[:, k] & (action != k)).tolist():
+            words[at].append(f"{kind.name} {own[at, k]:.4f} a year, {cost}")
+    return ["; ".join(parts) for parts in words]

@@ -33,6 +33,8 @@ class SiteFacts:
     neighborhoods, districts : sequence of str
         Names by index.
     benefit_note : str
+    alternative : sequence of str, length n_sites
+        The other kinds of work at each site, with what they would prevent and cost.
     """
 
     why: Sequence[str]
@@ -43,6 +45,7 @@ class SiteFacts:
     neighborhoods: Sequence[str]
     districts: Sequence[str]
     benefit_note: str
+    alternative: Sequence[str]
 
 
 def site_table(
@@ -80,6 +83,7 @@ def site_table(
         PRIORITY_LOTS if target == "lot" else PRIORITY_BUILDINGS,
         {
             "site_id": sites.site_id[at],
+            "address": sites.address[at],
             "rank": rank[at],
             "action": _named(action, [kind.name for kind in model.kinds], ""),
             "expected_incidents": values.incidents[at],
@@ -92,6 +96,7 @@ def site_table(
             "cost_usd": np.where(np.isnan(funded.cost), values.cost, funded.cost)[at],
             "cost_basis": _named(action, [kind.cost_basis for kind in model.kinds], "none found"),
             "prevented_per_10k_usd": values.per_10k[at],
+            "alternative": [facts.alternative[i] for i in at.tolist()],
             "why": [facts.why[i] for i in at.tolist()],
             "nearby_311": facts.nearby_311[at],
             "similar_nearby": facts.similar_nearby[at],

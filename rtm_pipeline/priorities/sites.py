@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.layers.layer import Layer
 
-__all__ = ["TARGETS", "OwnerRule", "Sites", "make_sites", "sites_from_layer"]
+__all__ = [
+    "TARGETS",
+    "OwnerRule",
+    "Sites",
+    "column_texts",
+    "join_sites",
+    "make_sites",
+    "owner_types",
+    "sites_from_layer",
+]
 
 TARGETS = ("lot", "building")
 OWNERS = ("city", "land_bank", "public", "private", "unknown")
@@ -47,8 +56,8 @@ class Sites:
         Index into `TARGETS`.
     neighborhood, district : ndarray of int32, shape (n,)
         Index into the city's lists; -1 for none.
-    owner, status : ndarray of str, shape (n,)
-        Owner type, and the source's status of the site.
+    owner, status, address : ndarray of str, shape (n,)
+        Owner type, the source's status of the site, and its address (restricted edition only).
     eligible : ndarray of bool, shape (n,)
         Stands as a vacant lot or dilapidated building: it counts among the sites of its place.
     selectable : ndarray of bool, shape (n,)
@@ -67,6 +76,7 @@ class Sites:
     district: NDArray[np.int32]
     owner: NDArray[np.str_]
     status: NDArray[np.str_]
+    address: NDArray[np.str_]
     eligible: NDArray[np.bool_]
     selectable: NDArray[np.bool_]
     reason: NDArray[np.str_]
@@ -120,6 +130,7 @@ def make_sites(
     district: NDArray[np.int32] | None = None,
     owner: Sequence[str] | NDArray[np.str_] | None = None,
     status: Sequence[str] | NDArray[np.str_] | None = None,
+    address: Sequence[str] | NDArray[np.str_] | None = None,
 ) -> Sites:
     """Sites from plain arrays of one length, sorted by id.
 
@@ -138,6 +149,7 @@ def make_sites(
         "district": np.full(n, -1, np.int32) if district is None else np.asarray(district, np.int32),
         "owner": np.full(n, "unknown") if owner is None else np.asarray(owner, dtype=np.str_),
         "status": np.full(n, "") if status is None else np.asarray(status, dtype=np.str_),
+        "address": np.full(n, "") if address is None else np.asarray(address, dtype=np.str_),
     }
     wrong = {name: values.shape for name, values in columns.items() if values.shape != (n,)}
     if wrong:
@@ -166,59 +178,81 @@ def make_sites(
     )
 
 
+def join_sites(parts: Sequence[Sites]) -> Sites:
+    """Sites of several layers; an id that comes twice stays with the first.
+
+    Their exclusions are made afterwards: parts with exclusions of their own are refused.
+    """
+    if any(part.excluded for part in parts):
+        raise ConfigError("Join sites first, then leave some out.")
+
+    def column(name: str) -> NDArray[np.generic]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    first = np.sort(np.unique(column("site_id"), return_index=True)[1])
+    names = ("site_id", "x", "y", "target", "neighborhood", "district", "owner", "status", "address")
+    data = {name: column(name)[first] for name in names}
+    return make_sites(**data)
+
+
 def sites_from_layer(
     layer: Layer,
     *,
     site_id: str,
-    targets: Mapping[str, str],
+    target: str,
+    rows: NDArray[np.intp],
     neighborhood: NDArray[np.int32] | None = None,
     district: NDArray[np.int32] | None = None,
     owners: Sequence[OwnerRule] = (),
     status: str | None = None,
-    rows: NDArray[np.bool_] | None = None,
+    address: str | None = None,
 ) -> Sites:
-    """Sites of a layer.
+    """Sites of a layer, each id once (the first row that has it).
 
     Parameters
     ----------
     layer : Layer
         A layer of sites; its ``attributes`` hold the columns named below.
     site_id : str
-        Attribute with the stable id (a parcel number).
-    targets : mapping of str to str
-        Category of the layer -> ``lot`` or ``building``; other categories are not sites.
-    neighborhood, district : ndarray of int32, shape (len(layer),), optional
+        Attribute with the stable id (a parcel number). Where it is empty, the row's place in its source stands for it.
+    target : str
+        ``lot`` or ``building``.
+    rows : ndarray of int, shape (m,)
+        Which rows are sites (stand at the date in question, lie in the city).
+    neighborhood, district : ndarray of int32, shape (m,), optional
+        Of these rows.
     owners : sequence of OwnerRule
-    status : str, optional
-        Attribute with the site's status.
-    rows : ndarray of bool, shape (len(layer),), optional
-        Which rows stand at the date in question.
+    status, address : str, optional
+        Attributes.
     """
-    wrong = sorted(set(targets.values()) - set(TARGETS))
-    if wrong:
-        raise ConfigError(f"Sites are of the targets {', '.join(TARGETS)}; layer {layer.name!r} maps to {wrong}.")
-    code = np.full(len(layer.category_names) + 1, -1, dtype=np.int8)  # the last one is "no category"
-    for position, name in enumerate(layer.category_names):
-        if name in targets:
-            code[position] = TARGETS.index(targets[name])
-    target = code[layer.category]
-    keep = target >= 0
-    if rows is not None:
-        keep &= rows
-    at = np.flatnonzero(keep)
+    if target not in TARGETS:
+        raise ConfigError(f"Sites are of the targets {', '.join(TARGETS)}; layer {layer.name!r} is given {target!r}.")
+    ids = column_texts(layer, site_id)[rows]
+    numbers = layer.attributes.column("_row").to_numpy()[rows]
+    ids = np.where(ids == "", np.char.add(f"{layer.name}-row-", numbers.astype(np.str_)), ids)
+    first = np.sort(np.unique(ids, return_index=True)[1])
+    at = rows[first]
     return make_sites(
-        _text(layer, site_id)[at],
+        ids[first],
         layer.x[at],
         layer.y[at],
-        target[at],
-        neighborhood=None if neighborhood is None else neighborhood[at],
-        district=None if district is None else district[at],
-        owner=_owners(layer, owners)[at],
-        status=None if status is None else _text(layer, status)[at],
+        np.full(at.size, TARGETS.index(target), np.int8),
+        neighborhood=None if neighborhood is None else neighborhood[first],
+        district=None if district is None else district[first],
+        owner=owner_types(layer, owners)[at],
+        status=None if status is None else column_texts(layer, status)[at],
+        address=None if address is None else column_texts(layer, address)[at],
     )
 
 
-def _text(layer: Layer, column: str) -> NDArray[np.str_]:
+def column_texts(layer: Layer, column: str) -> NDArray[np.str_]:
+    """A kept column as text, shape (len(layer),); empty where there is no value.
+
+    Raises
+    ------
+    ConfigError
+        The layer does not keep the column.
+    """
     if column not in layer.attributes.column_names:
         raise ConfigError(
             f"Layer {layer.name!r} has no attribute {column!r}; declare it under `keep`. It has: "
@@ -228,9 +262,10 @@ def _text(layer: Layer, column: str) -> NDArray[np.str_]:
     return np.array(["" if value is None else str(value) for value in values], dtype=np.str_)
 
 
-def _owners(layer: Layer, rules: Sequence[OwnerRule]) -> NDArray[np.str_]:
+def owner_types(layer: Layer, rules: Sequence[OwnerRule]) -> NDArray[np.str_]:
+    """Owner type of every row, shape (len(layer),): by the first rule that fits, else ``unknown``."""
     owner = np.full(len(layer), "unknown", dtype="<U9")
     for rule in rules:
-        hit = np.isin(_text(layer, rule.column), np.array(rule.values, dtype=np.str_))
+        hit = np.isin(column_texts(layer, rule.column), np.array(rule.values, dtype=np.str_))
         owner[hit & (owner == "unknown")] = rule.owner
     return owner

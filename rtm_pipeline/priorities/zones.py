@@ -18,6 +18,7 @@ from rtm_pipeline.errors import ModelError
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.priorities.columns import ZONES, build_table
 from rtm_pipeline.priorities.spec import ZoneSpec
+from rtm_pipeline.priorities.zone_log import grid_name
 from rtm_pipeline.priorities.zone_shapes import Lattice, compactness, grow_zone, is_connected
 
 __all__ = ["Zone", "make_zones", "propose_zones", "zones_from_rows", "zones_table"]
@@ -231,6 +232,7 @@ def zones_table(
             "gain": [zone.gain if np.isfinite(zone.gain) else float("nan") for zone in zones],
             "reason": [_reason(zone, spec, why) for zone, why in zip(zones, said, strict=True)],
             "zone_cells": [" ".join(map(str, zone.cells.tolist())) for zone in zones],
+            "grid": [grid_name(grid)] * len(zones),
         },
     )
 

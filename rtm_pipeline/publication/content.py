@@ -162,6 +162,8 @@ class ReleaseContent:
         By level, for the rows of ``neighborhoods``.
     all_factor_bands : bool
         Whether factor rasters carry every density that was kept, not only the selected one.
+    programs : mapping, optional
+        Content of ``restricted/programs.json``, as plain values; None where no programs are configured.
     evaluation, priorities : object, optional
         What the later steps of the night made, for reports.
     contact : str or None
@@ -208,6 +210,7 @@ class ReleaseContent:
     all_factor_bands: bool = False
     evaluation: Any = None
     priorities: Any = None
+    programs: Mapping[str, Any] | None = None
     contact: str | None = None
     changes: tuple[Change, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)

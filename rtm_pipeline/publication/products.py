@@ -119,6 +119,8 @@ def write_tables(content: ReleaseContent, folder: Path) -> Sequence[FeatureTable
     orders = work_orders(content)
     if orders is not None:
         write_csv(folder / "work_orders.csv", orders)
+    if content.programs is not None:
+        write_json(folder / "programs.json", dict(content.programs))
     quarantine = quarantine_table(content)
     if quarantine is not None:
         write_plain_parquet(folder / "quarantine.parquet", quarantine)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ConfigError, ModelError
-from rtm_pipeline.priorities.did_it_help import ControlPool, TreatedSites, evaluate_programs, evaluate_randomized
+from rtm_pipeline.priorities.did_it_help import evaluate_programs, evaluate_randomized, expected_before
 from rtm_pipeline.priorities.displacement import Counting, Incidents, PairCounts, count_pairs, did, wdd
+from rtm_pipeline.priorities.effect_estimate import ControlPool, TreatedSites
 from rtm_pipeline.priorities.evidence import load_registry
 from rtm_pipeline.priorities.matching import apart, match_controls
 from rtm_pipeline.priorities.proposals import accept, propose_update
@@ -276,3 +277,15 @@ def test_only_matched_or_randomized_results_propose_and_a_person_accepts():
     row = estimate.row()
     assert row["n_pairs"] == estimate.n_pairs
     assert isinstance(row["treated_0"], int)
+
+
+def test_what_was_to_be_expected_before_knows_nothing_of_later():
+    day = np.datetime64("2018-01-01")
+    place = np.array([[0.0, 0.0]])
+    past = np.array([day - 100, day - 200, day - 500, day + 1, day + 400])
+    incidents = Incidents(np.array([[50.0, 0.0], [0.0, 900.0], [600.0, 0.0], [1.0, 0.0], [2.0, 0.0]]), past)
+    # within twice the radius: two in the year before, one in the year before that; earlier years are not in the data
+    by_hand = (2 + 0.7 * 1) / (1 + 0.7) / 4
+    early = Incidents(np.vstack([incidents.xy, [9e9, 9e9]]), np.append(past, day - 730))
+    assert expected_before(place, early, day, 500.0)[0] == pytest.approx(by_hand)
+    assert expected_before(place, incidents, day, 500.0)[0] == pytest.approx(2 / 4)  # 500 days are no whole second year

@@ -14,7 +14,7 @@ from rtm_pipeline.priorities.eligibility import (
     read_corrections,
 )
 from rtm_pipeline.priorities.reach import areas_at
-from rtm_pipeline.priorities.sites import OwnerRule, make_sites, sites_from_layer
+from rtm_pipeline.priorities.sites import OwnerRule, join_sites, make_sites, sites_from_layer
 
 
 def layer(n: int = 4) -> Layer:
@@ -39,6 +39,8 @@ def layer(n: int = 4) -> Layer:
                 "handle": ["c", "b", "a", "d"],
                 "lra": ["True", "False", None, "False"],
                 "bank": ["False", "True", "True", "False"],
+                "street": ["1 First St", "2 First St", None, "4 First St"],
+                "_row": [0, 1, 2, 3],
                 "owner_name": ["J. Doe", "J. Doe", "J. Doe", "J. Doe"],
             }
         ),
@@ -46,25 +48,44 @@ def layer(n: int = 4) -> Layer:
 
 
 def test_sites_of_a_layer_are_sorted_and_carry_owner_types_only():
-    sites = sites_from_layer(
+    rules = [OwnerRule("lra", ("True",), "city"), OwnerRule("bank", ("True",), "land_bank")]
+    lots = sites_from_layer(
         layer(),
         site_id="handle",
-        targets={"lot": "lot", "building": "building"},
-        owners=[OwnerRule("lra", ("True",), "city"), OwnerRule("bank", ("True",), "land_bank")],
-        neighborhood=np.array([5, 6, 7, 8], np.int32),
+        target="lot",
+        rows=np.array([0]),
+        owners=rules,
+        neighborhood=np.array([5], np.int32),
+        address="street",
     )
+    buildings = sites_from_layer(
+        layer(),
+        site_id="handle",
+        target="building",
+        rows=np.array([1, 0]),
+        owners=rules,
+        neighborhood=np.array([6, 5], np.int32),
+    )
+    sites = join_sites([lots, buildings])  # "c" is in both layers and stays a lot
     assert sites.site_id.tolist() == ["b", "c"]
     assert sites.target.tolist() == [1, 0]
     assert sites.owner.tolist() == ["land_bank", "city"]
     assert sites.neighborhood.tolist() == [6, 5]
+    assert sites.address.tolist() == ["", "1 First St"]
     assert not any("Doe" in str(getattr(sites, name)) for name in ("owner", "status", "site_id", "reason"))
+
+
+def test_a_site_without_an_id_is_told_by_its_row_and_an_id_counts_once():
+    sites = sites_from_layer(layer(), site_id="lra", target="lot", rows=np.arange(4))
+    assert sites.site_id.tolist() == ["False", "True", "vacancy-row-2"]
+    assert sites.x.tolist() == [1.0, 0.0, 2.0]
 
 
 def test_wrong_layers_and_sites_are_refused():
     with pytest.raises(ConfigError, match="no attribute 'parcel'"):
-        sites_from_layer(layer(), site_id="parcel", targets={"lot": "lot"})
+        sites_from_layer(layer(), site_id="parcel", target="lot", rows=np.arange(4))
     with pytest.raises(ConfigError, match="are of the targets"):
-        sites_from_layer(layer(), site_id="handle", targets={"lot": "tree"})
+        sites_from_layer(layer(), site_id="handle", target="tree", rows=np.arange(4))
     with pytest.raises(SchemaError, match="unique; 1 repeat: a"):
         make_sites(["a", "a"], np.zeros(2), np.zeros(2), np.zeros(2, np.int8))
     with pytest.raises(SchemaError, match="finite"):
