@@ -155,7 +155,7 @@ def _evaluate(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
         waiting.append(f"{lost} treated sites have no place: give x and y in the register")
     estimates = []
     for program, year, first in groups:
-        pool = _pool(inputs, plan, registers, first.astype(date))
+        pool = _pool(inputs, plan, registers, first.astype(date), context.as_of)
         pool = replace(pool, forecast=expected_before(pool.xy, incidents, first, counting.radius_u))
         then = replace(treated, forecast=expected_before(treated.xy, incidents, first, counting.radius_u))
         try:
@@ -226,15 +226,19 @@ def _known_places(inputs: Mapping[str, Any], plan: ProgramsPlan) -> dict[str, tu
     return found
 
 
-def _pool(inputs: Mapping[str, Any], plan: ProgramsPlan, registers: Registers, first: date) -> ControlPool:
-    """Sites that stood when the work began, stand for what they are, and were never treated."""
+def _pool(inputs: Mapping[str, Any], plan: ProgramsPlan, registers: Registers, first: date, now: date) -> ControlPool:
+    """Sites that stood when the work began, stand today for what they are, and were never treated.
+
+    A lot that ceased to be vacant meanwhile was as good as treated: it would be no control.
+    """
     from rtm_pipeline.priorities.effect_estimate import ControlPool
     from rtm_pipeline.priorities.eligibility import CORRECTION_STATUS
 
     sites = standing_sites(plan, inputs, first)
     out = {record.site_id for record in registers.treated}
     out |= {row.site_id for row in registers.corrections if not CORRECTION_STATUS[row.status]}
-    keep = ~np.isin(sites.site_id, np.array(sorted(out), dtype=np.str_))
+    keep = np.isin(sites.site_id, standing_sites(plan, inputs, now).site_id)
+    keep &= ~np.isin(sites.site_id, np.array(sorted(out), dtype=np.str_))
     return ControlPool(
         sites.site_id[keep],
         np.stack([sites.x[keep], sites.y[keep]], axis=1),
