@@ -24,7 +24,8 @@ DRAWS = 200
 LEVEL = 0.90
 NOTE = (
     "The change of the surfaces is what the model would say of such a landscape: an association, never an effect of "
-    "the work; the forecast's total for the city is taken as given. What the work is expected to prevent stands under benefit, from the evidence alone."
+    "the work; the forecast's total for the city is taken as given. What the work is expected to prevent stands under "
+    "benefit, from the evidence alone."
 )
 
 
