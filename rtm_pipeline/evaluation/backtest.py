@@ -5,9 +5,9 @@ The same functions make the surfaces here and on the night itself; only the date
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,6 @@ from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.past import past_surfaces
 from rtm_pipeline.surface.vintage import RiskTerrain, fit_terrain, outcome_counts, outcome_history
 from rtm_pipeline.surface.windows import Features
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["AreaGroups", "Backtest", "BacktestPlan", "FactorSet", "backtest"]
 
@@ -83,7 +80,9 @@ def backtest(
     surfaces, terrain, ahead = _surfaces(grid, outcome, plan, headline, history, settings["decay"])
     labelled = None
     if assumed is not None:
-        labelled, _, _ = _surfaces(grid, outcome, plan, assumed, history, settings["decay"])
+        # The penalty is the headline's: the two differ by the assumed layers alone.
+        penalty = None if ahead is None or not math.isfinite(ahead.model.ridge) else ahead.model.ridge
+        labelled, _, _ = _surfaces(grid, outcome, plan, assumed, history, settings["decay"], penalty)
     accuracy = judge(
         grid,
         observed,
@@ -128,6 +127,7 @@ def _surfaces(
     factors: FactorSet,
     history: History,
     decay: tuple[float, str],
+    ridge: float | None = None,
 ) -> tuple[dict[str, Scored], RiskTerrain | None, Forecast | None]:
     """Risk terrain and forecast as of the cut-off, each with the reason where it can't be made."""
     past = int(history.usable().sum())
@@ -137,7 +137,7 @@ def _surfaces(
     terrain, why_not = _terrain(grid, outcome, plan, factors)
     risk = Scored(None, reason=why_not) if terrain is None else Scored(terrain.rrs)
     features = _vintages(grid, plan, factors)
-    ahead = forecast(grid, history, features, plan.cutoff, plan.judged, decay=decay, seed=plan.seed)
+    ahead = forecast(grid, history, features, plan.cutoff, plan.judged, decay=decay, seed=plan.seed, ridge=ridge)
     return {"risk_terrain": risk, "forecast": Scored(ahead.expected, in_incidents=True)}, terrain, ahead
 
 

@@ -29,9 +29,9 @@ class EvidenceInput:
     ----------
     category : str
     requests : int
-        Requests (first reports) before the outcome window, within the lookback.
-    requests_before : int or None
-        In the period of the same length before that; None where the record does not reach.
+        Requests (first reports) before the outcome window, within the lookback: those that ``distance_m`` speaks of.
+    requests_latest, requests_before : int or None
+        In the newest period of the same length, and in the one before it; None where the record does not reach.
     distance_m : ndarray of float, shape (n,)
         From each cell center to the nearest request, meters; NaN where unknown, infinite without any.
     selection_frequency : float or None
@@ -44,6 +44,7 @@ class EvidenceInput:
 
     category: str
     requests: int
+    requests_latest: int | None
     requests_before: int | None
     distance_m: NDArray[np.floating]
     selection_frequency: float | None = None
@@ -72,6 +73,7 @@ class CategoryEvidence:
 
     category: str
     requests: int
+    requests_latest: int | None
     requests_before: int | None
     change: float | None
     bands: tuple[BandRatio, ...]
@@ -162,12 +164,13 @@ def _category(
                 float(np.quantile(some, 1.0 - tail)) if steady else None,
             )
         )
-    before = item.requests_before
+    latest, before = item.requests_latest, item.requests_before
     return CategoryEvidence(
         category=item.category,
         requests=item.requests,
+        requests_latest=latest,
         requests_before=before,
-        change=item.requests / before - 1.0 if before else None,
+        change=latest / before - 1.0 if before and latest is not None else None,
         bands=tuple(found),
         selection_frequency=item.selection_frequency,
         rrv=item.rrv,
@@ -184,6 +187,7 @@ def evidence_rows(evidence: Sequence[CategoryEvidence]) -> list[dict[str, object
         row: dict[str, object] = {
             "category": item.category,
             "requests": item.requests,
+            "requests_latest": item.requests_latest,
             "requests_before": item.requests_before,
             "change": item.change,
         }

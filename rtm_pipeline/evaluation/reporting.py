@@ -75,6 +75,7 @@ def reporting_rates(
     known_until: date,
     *,
     ceased: NDArray[np.datetime64] | None = None,
+    kind: NDArray[np.integer] | None = None,
     days: float = REPEAT_DAYS,
     lifetime_days: float = REPEAT_DAYS,
 ) -> ReportingRates:
@@ -92,6 +93,9 @@ def reporting_rates(
         An incident is watched until then at most.
     ceased : ndarray of datetime64, shape (m,), optional
         When the incident of a first report was closed; NaT while open. It is not watched longer.
+    kind : ndarray of int, shape (m,), optional
+        Kind of each request. Some kinds are reported again more often than others; a neighborhood with many of them
+        is measured against the city's rates of these kinds, not taken for one that reports fast.
     days : float
         Longest watch, as in `rtm_pipeline.layers.repeats.link_repeats`.
     lifetime_days : float
@@ -115,8 +119,26 @@ def reporting_rates(
     counted = (place[origin] >= 0) & (when <= end[origin])
     repeats = np.bincount(place[origin[counted]], minlength=n_groups)
     incidents = np.bincount(group[first], minlength=n_groups)
+    if kind is not None:
+        watched = watched * _relative_rates(kind, first, origin[counted], watched)
     exposure = np.bincount(group[first], weights=watched, minlength=n_groups).astype(np.float64)
     return _shrunk(repeats.astype(np.int64), incidents.astype(np.int64), exposure, lifetime_days)
+
+
+def _relative_rates(
+    kind: NDArray[np.integer], first: NDArray[np.intp], repeated: NDArray[np.int64], watched: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rate of each first report's kind over the rate of all kinds, shape (len(first),)."""
+    number = np.unique(kind, return_inverse=True)[1].reshape(-1)
+    size = int(number.max(initial=-1)) + 1
+    repeats = np.bincount(number[repeated], minlength=size)
+    days = np.bincount(number[first], weights=watched, minlength=size)
+    total = float(days.sum())
+    if repeats.sum() == 0 or total <= 0:
+        return np.ones(first.size)
+    city = repeats.sum() / total
+    rates = np.where(days > 0, repeats / np.maximum(days, 1e-9), city)
+    return np.asarray((rates / city)[number[first]])
 
 
 def _watched(

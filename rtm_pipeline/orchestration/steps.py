@@ -5,6 +5,7 @@ from __future__ import annotations
 from rtm_pipeline.config.city import City
 from rtm_pipeline.orchestration.step import Step
 from rtm_pipeline.orchestration.steps_evaluation import evaluation_steps
+from rtm_pipeline.orchestration.steps_evidence import evidence_steps
 from rtm_pipeline.orchestration.steps_factors import factor_steps
 from rtm_pipeline.orchestration.steps_followup import followup_steps
 from rtm_pipeline.orchestration.steps_ingest import ingest_steps
@@ -26,6 +27,7 @@ def steps_of(city: City) -> dict[str, Step]:
         *model_steps(city),
         *surface_steps(city),
         *evaluation_steps(city),
+        *evidence_steps(city),
         *register_steps(city),
         *priority_steps(city),
         *zone_steps(city),

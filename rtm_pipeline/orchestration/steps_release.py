@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
+from rtm_pipeline.orchestration.evidence_products import evidence_facts, evidence_findings, evidence_table
 from rtm_pipeline.orchestration.program_release import keep_history, program_facts, program_tables, register_digests
 from rtm_pipeline.orchestration.release_content import compared_content, credits_of, missing_parts
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_evaluation import EVALUATION, area_names
+from rtm_pipeline.orchestration.steps_evidence import EVIDENCE, SENSITIVITY, request_layers
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_followup import HELPED, PLAN_SCORES
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
@@ -57,6 +59,8 @@ def release_steps(city: City) -> list[Step]:
         TERRAIN,
         FORECAST,
         EVALUATION,
+        SENSITIVITY,
+        *((EVIDENCE,) if request_layers(city) else ()),
         *((PRIORITIES, REGISTERS, PLAN_SCORES, HELPED) if city.programs else ()),
         *((ZONES,) if city.programs and city.programs.spec.zones else ()),
         *(layer_step(name) for name in city.layers),
@@ -152,13 +156,13 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
         terrain=terrain,
         tiers={"risk_terrain": tiers_of(terrain.rrs), "forecast": tiers_of(inputs[FORECAST].expected)},
         forecast=inputs[FORECAST],
-        tables=program_tables(inputs),
+        tables=program_tables(inputs) | evidence_table(inputs.get(EVIDENCE)),
         programs=program_facts(context, inputs) if PRIORITIES in inputs else None,
         areas=_areas(city, layers),
         statements=_statements(inputs[EVALUATION]),
         priorities=inputs.get(PRIORITIES),
         evaluation=inputs[EVALUATION],
-        accuracy=inputs[EVALUATION].accuracy.as_json(),
+        accuracy=inputs[EVALUATION].accuracy.as_json() | evidence_facts(inputs),
         timezone=city.timezone,
         layer_sources={name: spec.source for name, spec in city.layers.items()},
         factors={name: pair.apply for name, pair in pairs.items() if pair.apply is not None},
@@ -173,6 +177,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
         missing=missing_parts(city, layers),
         origin_reasons={name: spec.origin_reason for name, spec in city.layers.items() if spec.origin_reason},
         sexual=city.outcome.sexual,
+        findings=evidence_findings(city, inputs),
     )
 
 

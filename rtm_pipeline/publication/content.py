@@ -173,6 +173,8 @@ class ReleaseContent:
     missing : mapping of str to str
         Part of the reports (``changes``, ``accuracy``, ``priority_lots``, ``neighborhoods``, ...) -> why it is not
         there.
+    findings : tuple of str
+        What the diagnostics found (calibration by area, sensitivity, reporting), in sentences that any edition may say.
     origin_reasons : mapping of str to str
         Layer that police activity made -> the written reason why it is used all the same.
     sexual : str or None
@@ -215,6 +217,7 @@ class ReleaseContent:
     changes: tuple[Change, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     origin_reasons: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
     sexual: str | None = None
 
     def name_of(self, layer_or_factor: str) -> str:

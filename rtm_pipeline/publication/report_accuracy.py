@@ -165,7 +165,7 @@ def accuracy_of(content: ReleaseContent, judged_on: str, outcome: str) -> Accura
         with_assumed=_surfaces(found.get("with_assumed")),
         left_out=tuple((str(item["factor"]), str(item["reason"])) for item in found.get("left_out") or ()),
         calibration=_calibration(content),
-        notes=_notes(content.evaluation),
+        notes=(*_notes(content.evaluation), *content.findings),
     )
 
 

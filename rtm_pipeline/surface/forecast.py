@@ -145,6 +145,7 @@ def forecast(
     decay: tuple[float, str] | None = None,
     located_share: Mapping[int, float] | None = None,
     seed: int = 0,
+    ridge: float | None = None,
 ) -> Forecast:
     """Tune on outcomes before the cut-off and forecast the horizon.
 
@@ -165,13 +166,15 @@ def forecast(
         Share of each year's rows that have a usable place, relative to what is to be expected.
     seed : int
         Of the sampling; the same seed gives the same numbers.
+    ridge : float, optional
+        A penalty of the factors chosen before; by default it is chosen on held-out spatial blocks.
 
     Raises
     ------
     ModelError
         If any input was known only after the cut-off, or the horizon is not 3 days to a year from it.
     """
-    model = tune(grid, history, vintages, cutoff, decay=decay, seed=seed)
+    model = tune(grid, history, vintages, cutoff, decay=decay, seed=seed, ridge=ridge)
     features = features_for(vintages, cutoff)
     return predict(model, grid, history, features, horizon, located_share=located_share, seed=seed)
 

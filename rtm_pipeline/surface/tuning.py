@@ -63,6 +63,7 @@ def tune(
     seed: int = 0,
     cells: NDArray[np.bool_] | None = None,
     start: ForecastModel | None = None,
+    ridge: float | None = None,
 ) -> ForecastModel:
     """Fit the forecast on outcomes before the cut-off.
 
@@ -84,6 +85,8 @@ def tune(
     start : ForecastModel, optional
         A model with the same columns whose penalty, decay and number of components are taken over and whose values
         are the starting point.
+    ridge : float, optional
+        A penalty of the factors chosen before; by default it is chosen on held-out spatial blocks.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def tune(
     if not training or any(item.future[item.sample].sum() == 0 for item in training):
         _log.info("no period before %s to tune the forecast on; defaults are used", cutoff)
         return _default(cutoff, chosen, reason, ladder, columns)
-    ridge, beta = _fit_factors(grid, training, seed, None if start is None else start.ridge)
+    penalty, beta = _fit_factors(grid, training, seed, ridge if start is None else start.ridge)
     means = [prior_mean(grid, item.z, beta, float(item.past.sum())) for item in training]
     cascades = tuple(CascadeWindow(m, item.past, item.future) for m, item in zip(means, training, strict=True))
     strengths = fit_strengths(grid, cascades, ladder) if start is None else start.strengths
@@ -125,7 +128,7 @@ def tune(
         coefficients=beta,
         corrections=fit.coefficients[steps:],
         intercept=fit.intercept,
-        ridge=ridge,
+        ridge=penalty,
         prior=fit.prior,
         windows=windows,
         log_likelihood=fit.log_likelihood,

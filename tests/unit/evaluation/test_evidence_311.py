@@ -15,7 +15,7 @@ def test_ratios_by_hand():
     distance = np.array([0.0, 75.0, 75.1, 200.0, 301.0, np.inf, np.nan])
     observed = np.array([4, 2, 3, 1, 1, 1, 50])
     exposure = np.array([1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0])
-    item = EvidenceInput("dumping", 120, 100, distance, 0.93, 1.4, 1.1, 1.8, 0.6)
+    item = EvidenceInput("dumping", 500, 120, 100, distance, 0.93, 1.4, 1.1, 1.8, 0.6)
     (found,) = evidence_311([item], observed, exposure, np.arange(7), BANDS, draws=50)
     assert [band.cells for band in found.bands] == [2, 1, 1]
     assert [band.incidents for band in found.bands] == [6, 3, 1]
@@ -33,7 +33,7 @@ def test_intervals_cover_the_planted_ratio():
         level = rng.gamma(20, 1 / 20, 100)[blocks]
         observed = rng.poisson(0.3 * level * np.where(distance <= 75, 2.0, 1.0))
         (found,) = evidence_311(
-            [EvidenceInput("a", 1, None, distance)], observed, np.ones(2500), blocks, BANDS, draws=300
+            [EvidenceInput("a", 1, 9, None, distance)], observed, np.ones(2500), blocks, BANDS, draws=300
         )
         band = found.bands[0]
         hits += band.low <= 2.0 <= band.high  # type: ignore[operator]
@@ -43,7 +43,7 @@ def test_intervals_cover_the_planted_ratio():
 
 def test_a_category_without_requests_has_no_ratio():
     (found,) = evidence_311(
-        [EvidenceInput("none", 0, 0, np.full(10, np.inf))],
+        [EvidenceInput("none", 0, 0, 0, np.full(10, np.inf))],
         np.ones(10, int),
         np.ones(10),
         np.arange(10),
@@ -56,7 +56,7 @@ def test_a_category_without_requests_has_no_ratio():
 
 def test_nothing_beyond_the_last_band_gives_no_ratio():
     (found,) = evidence_311(
-        [EvidenceInput("all", 9, 9, np.zeros(10))], np.ones(10, int), np.ones(10), np.arange(10), BANDS, draws=20
+        [EvidenceInput("all", 9, None, 9, np.zeros(10))], np.ones(10, int), np.ones(10), np.arange(10), BANDS, draws=20
     )
     assert found.bands[0].rate_ratio is None
     assert found.bands[0].incidents == 10
@@ -65,7 +65,7 @@ def test_nothing_beyond_the_last_band_gives_no_ratio():
 def test_rows_are_flat():
     distance = np.linspace(0, 700, 200)
     found = evidence_311(
-        [EvidenceInput("a", 5, 4, distance), EvidenceInput("b", 7, 0, distance[::-1])],
+        [EvidenceInput("a", 5, 5, 4, distance), EvidenceInput("b", 7, 7, 0, distance[::-1])],
         np.ones(200, int),
         np.ones(200),
         np.arange(200) // 10,

@@ -1,0 +1,118 @@
+"""Rankings compared by hand, and nights made anew without one of their factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from support.cells import MadeCity, made_city
+
+from rtm_pipeline.evaluation import sensitivity
+from rtm_pipeline.evaluation.backtest_spec import AreaGroups, FactorSet
+from rtm_pipeline.evaluation.sensitivity import Night, Variant, agreement, variant_of, without
+from rtm_pipeline.model.spec import ModelSpec
+from rtm_pipeline.surface.forecast import Forecast, forecast
+from rtm_pipeline.surface.windows import Features
+
+CITY = made_city(40, years=3, per_year=1500, seed=4)
+HALVES = AreaGroups("halves", (np.arange(1600) // 40 >= 20).astype(np.int32), ("north", "south"))
+
+
+def test_agreement_by_hand():
+    first = np.arange(40.0)
+    second = first.copy()
+    second[[39, 0]] = second[[0, 39]]
+    found = agreement(first, second, share=0.05)  # two cells: 39 and 38 against 0 and 38
+    assert found.overlap == 0.5
+    # Spearman: 1 - 6 sum(d^2) / (n (n^2 - 1)) with two differences of 39
+    assert found.rank_correlation == pytest.approx(1 - 6 * 2 * 39**2 / (40 * (40**2 - 1)))
+    assert agreement(first, first).overlap == 1.0
+
+
+def test_ties_overlap_in_proportion_and_unknown_cells_take_no_part():
+    found = agreement(np.ones(20), np.arange(20.0), share=0.1)
+    assert found.overlap == pytest.approx(0.1)  # any 2 of 20 tied cells: 2 * 0.1 of 2
+    assert found.rank_correlation == 0.0
+    gap = np.r_[np.arange(19.0), np.nan]
+    assert agreement(gap, np.arange(20.0), share=0.05).overlap == 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Fake:
+    """As much of a factor as `features_of` is replaced to read."""
+
+    name: str
+
+
+@pytest.fixture(scope="module")
+def ahead() -> Forecast:
+    return forecast(CITY.grid, CITY.history, CITY.vintages, CITY.cutoff, CITY.next_year)
+
+
+@pytest.fixture
+def night(ahead: Forecast, monkeypatch: pytest.MonkeyPatch) -> Night:
+    values = CITY.vintages[0]
+
+    def features(factors, known_at, n_cells):  # columns of the made city by factor
+        keep = [name in factors for name in values.factors]
+        return Features(
+            values.known_at,
+            values.values[:, keep],
+            tuple(np.array(values.names)[keep]),
+            tuple(np.array(values.factors)[keep]),
+        )
+
+    monkeypatch.setattr(sensitivity, "features_of", features)
+    monkeypatch.setattr(sensitivity, "_terrain", lambda night, factors: (None, (), "not made here"))
+    return night_of(CITY, ahead)
+
+
+def night_of(city: MadeCity, ahead: Forecast) -> Night:
+    return Night(
+        grid=city.grid,
+        history=city.history,
+        counts=city.history.rows(city.history.observed),
+        fit_at=city.vintages[0].known_at,
+        as_of=city.cutoff,
+        rrs=np.ones(city.grid.n_cells),
+        expected=ahead.expected,
+        forecast_model=ahead.model,
+        model=ModelSpec(),
+        block_side_u=400.0,
+        seed=0,
+    )
+
+
+def factors(*names: str) -> FactorSet:
+    return FactorSet({name: Fake(name) for name in names}, {name: Fake(name) for name in names})  # type: ignore[misc]
+
+
+def test_the_same_factors_give_the_same_ranking(night: Night):
+    found = variant_of(night, "same", "as it was", factors("lots", "bars"), (), HALVES)
+    assert found.forecast is not None
+    assert found.forecast.rank_correlation > 0.999
+    assert found.forecast.overlap > 0.97
+    assert sum(abs(shift.variant - shift.published) for shift in found.shifts) < 0.02
+
+
+def test_without_factors_the_ranking_moves(night: Night):
+    lots = variant_of(night, "without_lots", "without lots", factors("bars"), ("lots",), HALVES)
+    none = variant_of(night, "without_all", "without all", factors(), ("lots", "bars"), HALVES)
+    assert lots.forecast is not None
+    assert none.forecast is not None
+    assert none.forecast.rank_correlation < lots.forecast.rank_correlation < 0.9995
+    assert none.as_json()["reason"] == "not made here"
+    assert sum(shift.variant for shift in none.shifts) == pytest.approx(1.0)
+
+
+def test_without_nothing_left_there_is_no_terrain(ahead: Forecast):
+    found = variant_of(night_of(CITY, ahead), "without_all", "without all", factors(), ("lots",))
+    assert isinstance(found, Variant)
+    assert found.terrain is None
+    assert found.reason == "no factor is left for a risk terrain"
+
+
+def test_leaving_out_names():
+    assert set(without(factors("a", "b", "c"), {"b"}).fitted) == {"a", "c"}
+    assert without(replace(factors("a"), left_out=(("x", "y"),)), {"a"}).left_out == (("x", "y"),)
