@@ -49,6 +49,8 @@ def backtest(
     config: Config,
     cutoff: Annotated[str, typer.Option("--cutoff", help="Nothing known later may enter a surface.")],
     horizon: Annotated[str, typer.Option("--horizon", help="How long after the cut-off is scored.")] = "1y",
+    rolling: Annotated[int, typer.Option("--rolling", min=1, help="Judge at so many cut-offs, --cutoff the last.")] = 1,
+    step: Annotated[str | None, typer.Option("--step", help="From one cut-off to the next; the horizon.")] = None,
     data_dir: DataDir = None,
     output: Output = None,
     config_dir: ConfigDir = None,
@@ -60,16 +62,40 @@ def backtest(
     day = date_of(cutoff, "--cutoff")
     changes = [*(assignments or ()), "forecast.judge=ahead", f"forecast.horizon={horizon}"]
     loaded, paths = load_city(config, config_dir, output, data_dir, changes)
+    from rtm_pipeline.orchestration.rolling import earlier_cutoffs
+    from rtm_pipeline.units import Duration
+
+    if day is None:
+        raise ConfigError("--cutoff: a date is needed, such as 2026-01-31.")
+    cutoffs = earlier_cutoffs(day, rolling, Duration.parse(step or horizon))
     report = _execute(loaded, paths, as_of=day, promote=False, quiet=as_json, verbose=verbose)
     from rtm_pipeline.orchestration.summary import accuracy_text, summary_of
 
     facts = summary_of(report)
+    if rolling > 1:
+        _say_rolling(loaded, paths, report, cutoffs, as_json)
+        return
     path = f"{facts['release']}/accuracy.json"  # in a bucket it is no path of this machine
     if as_json:
         say(json.dumps({"accuracy": facts["accuracy"], "path": path}, indent=2))
         return
     say(accuracy_text(facts["accuracy"]))
     say(path)
+
+
+def _say_rolling(
+    loaded: LoadedConfig, paths: Paths, report: RunReport, cutoffs: tuple[date, ...], as_json: bool
+) -> None:
+    """Judge at the earlier cut-offs as well, keep all judgements, print them and where they lie."""
+    from rtm_pipeline.orchestration.rolling import rolling_accuracy, rolling_text, write_rolling
+
+    city = loaded.city.name
+    found = rolling_accuracy(report, cutoffs, paths.data_for(city, loaded.path), paths.output)
+    path = paths.artifacts / city / "rolling.json"
+    write_rolling(path, found)
+    say(json.dumps({"accuracy": found, "path": str(path)}, indent=2) if as_json else rolling_text(found))
+    if not as_json:
+        say(str(path))
 
 
 def _execute(

@@ -1,4 +1,4 @@
-"""Commands that work on any table: fit, accuracy."""
+"""Commands that work on any table: fit, accuracy, areas."""
 
 from __future__ import annotations
 
@@ -156,3 +156,85 @@ def _accuracy_text(found: dict[str, Any]) -> str:
             f"{pei['expected']:>7.3f} {hits['expected']:>9.3f}"
         )
     return "\n".join(lines)
+
+
+@app.command()
+def areas(
+    table: Annotated[Path, typer.Argument(help="Counts: a row an area, a column a period (Parquet or CSV).")],
+    raster: Annotated[Path, typer.Option("--raster", help="GeoTIFF, such as restricted/forecast.tif of a release.")],
+    polygons: Annotated[Path, typer.Option("--areas", help="Polygons of the areas, in any format that GDAL reads.")],
+    name: Annotated[str, typer.Option("--name", help="Column of the polygons with the areas' names.")],
+    by: Annotated[str, typer.Option("--by", help="Column of the counts with the areas' names.")] = "area",
+    baselines: Annotated[
+        list[str] | None,
+        typer.Option("--baseline", help="An earlier period that ranks them too. May be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank correlation of a surface with counts by area, beside earlier counts; says nothing of calibration."""
+    from rtm_pipeline.publication.area_totals import raster_by_area
+
+    rows = _read(table)
+    if by not in rows.column_names:
+        raise ConfigError(f"--by: the table has no column '{by}'. It has: {', '.join(rows.column_names)}.")
+    periods = [column for column in rows.column_names if column != by]
+    rules = list(baselines or ())
+    for rule in rules:
+        _numbers(rows, rule, "--baseline")
+    totals = raster_by_area(raster, polygons, name)
+    names = [str(value) for value in rows.column(by).to_pylist()]
+    found = _area_ranks(rows, names, totals, periods, rules)
+    found |= {
+        "without_polygon": sorted(set(names) - set(totals)),
+        "without_counts": sorted(set(totals) - set(names)),
+    }
+    say(json.dumps(found, indent=2, allow_nan=False) if as_json else _areas_text(found))
+
+
+def _area_ranks(
+    rows: pa.Table, names: list[str], totals: dict[str, float], periods: list[str], rules: list[str]
+) -> dict[str, Any]:
+    """Rank agreement of the surface and of each earlier period with every other period."""
+    import numpy as np
+
+    from rtm_pipeline.evaluation.areas import rank_agreement
+
+    surfaces = {"surface": np.array([totals.get(name, np.nan) for name in names])}
+    known = np.isfinite(surfaces["surface"])
+    surfaces |= {rule: np.where(known, _numbers(rows, rule, "--baseline"), np.nan) for rule in rules}
+    found: dict[str, Any] = {}
+    for period in periods:
+        if period in rules:
+            continue
+        counts = _numbers(rows, period, "column")
+        found[period] = {
+            label: {"correlation": item.correlation, "low": item.low, "high": item.high, "areas": item.areas}
+            for label, values in surfaces.items()
+            for item in (rank_agreement(values, counts),)
+        }
+    return {"interval_level": 0.95, "periods": found}
+
+
+def _areas_text(found: dict[str, Any]) -> str:
+    periods = found["periods"]
+    labels = list(next(iter(periods.values()), {}))
+    lines = [
+        "rank correlation (Spearman) with the counts of each period, 95 % interval",
+        f"{'period':<10}{'areas':>7}" + "".join(f"{label:>26}" for label in labels),
+    ]
+    for period, items in periods.items():
+        cells = "".join(f"{_rank_text(items[label]):>26}" for label in labels)
+        lines.append(f"{period:<10}{items[labels[0]]['areas']:>7}{cells}")
+    for key, words in (("without_polygon", "counted, but no polygon"), ("without_counts", "polygon without counts")):
+        if found[key]:
+            lines.append(
+                f"{len(found[key])} areas left out ({words}): {', '.join(found[key][:8])}"
+                + (" ..." if len(found[key]) > 8 else "")
+            )
+    return "\n".join(lines)
+
+
+def _rank_text(item: dict[str, Any]) -> str:
+    if item["correlation"] is None:
+        return "-"
+    return f"{item['correlation']:.3f} ({item['low']:.3f} to {item['high']:.3f})"

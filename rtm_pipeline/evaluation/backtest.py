@@ -243,9 +243,10 @@ def _cross_validation(
             )
             for term in terms
         ]
-        kind = f"risk terrain, leave one of {groups[0].level} out"
+        finest = max(groups, key=lambda level: len(level.names))
+        kind = f"risk terrain, leave one of {finest.level} out"
         found.append(
-            leave_group_out_terrain(np.column_stack(columns), terrain.counts, grid.exposure, groups[0].group, kind)
+            leave_group_out_terrain(np.column_stack(columns), terrain.counts, grid.exposure, finest.group, kind)
         )
     return tuple(found)
 

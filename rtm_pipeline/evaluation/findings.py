@@ -118,7 +118,8 @@ def _variant_sentence(variant: Variant) -> str:
             )
     if variant.reason is not None:
         parts.append(f"no risk terrain: {variant.reason}")
-    text = f"Made {variant.what} ({len(variant.changed)} factors): {'; '.join(parts)}."
+    count = f"{len(variant.changed)} factor" + ("" if len(variant.changed) == 1 else "s")
+    text = f"Made {variant.what} ({count}): {'; '.join(parts)}."
     if variant.shifts:
         most = variant.shifts[0]
         text += (

@@ -11,6 +11,7 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.evidence_products import evidence_facts, evidence_findings, evidence_table
+from rtm_pipeline.orchestration.feedback_since import flagging_release, with_feedback
 from rtm_pipeline.orchestration.program_release import keep_history, program_facts, program_tables, register_digests
 from rtm_pipeline.orchestration.release_content import compared_content, credits_of, missing_parts
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
@@ -90,7 +91,9 @@ def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
 
     store = ReleaseStore(context.output / "releases", context.city.name)
     earlier = store.to_compare(context.as_of)
-    content = compared_content(content_of(context, inputs, earlier), store.folder, earlier)
+    flagging = flagging_release(store.promoted(), context.as_of)
+    content = compared_content(content_of(context, inputs, earlier, flagging), store.folder, earlier)
+    content = with_feedback(content, context, inputs, store.folder, flagging)
     facts = manifest_facts(context, content) | {"compared_with": [item.run_id for item in earlier]}
     release = store.publish(content.run_id, lambda folder: write_release(content, folder), facts)
     why_not = _why_not_promoted(context)
@@ -116,8 +119,16 @@ def _why_not_promoted(context: StepContext) -> str | None:
     return None
 
 
-def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequence[Promoted] = ()) -> Any:
-    """Everything that the products are made from; ``earlier`` are the releases that the run is compared with."""
+def content_of(
+    context: StepContext,
+    inputs: Mapping[str, Any],
+    earlier: Sequence[Promoted] = (),
+    flagging: Promoted | None = None,
+) -> Any:
+    """Everything that the products are made from.
+
+    ``earlier`` are the releases that the run is compared with, ``flagging`` the one whose flags may have fed back.
+    """
     from rtm_pipeline.grid import with_border
     from rtm_pipeline.publication.content import ReleaseContent
     from rtm_pipeline.publication.release import run_id_of
@@ -137,6 +148,7 @@ def content_of(context: StepContext, inputs: Mapping[str, Any], earlier: Sequenc
             "snapshots": {name: snapshot.digest for name, snapshot in sorted(snapshots.items())},
             "compared_with": [item.run_id for item in earlier],
             "registers": register_digests(inputs),
+            "flagged_by": flagging and flagging.run_id,
             "code": code_digest(),
         },
     )

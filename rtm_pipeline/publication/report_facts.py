@@ -23,6 +23,7 @@ from rtm_pipeline.publication.provenance import (
     horizon_words,
     layers_behind_terrain,
 )
+from rtm_pipeline.publication.public_evidence import public_evidence
 from rtm_pipeline.publication.report_accuracy import AccuracyFacts, accuracy_of
 from rtm_pipeline.publication.report_changes import Change
 from rtm_pipeline.publication.report_layers import LayerFacts, layers_of
@@ -233,7 +234,7 @@ def _tables(content: ReleaseContent, edition: str) -> dict[str, pa.Table]:
     evidence = content.tables.get("evidence_311")
     requests = [name for name, result in content.layers.items() if result.layer.kind == "requests"]
     if evidence is not None and edition == PUBLIC and not barred_sources(content, edition, requests):
-        found["evidence_311"] = evidence  # about the city as a whole
+        found["evidence_311"] = public_evidence(evidence)  # about the city as a whole, small numbers held back
     return found
 
 
