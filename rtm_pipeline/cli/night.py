@@ -30,14 +30,24 @@ def run(
     output: Output = None,
     config_dir: ConfigDir = None,
     assignments: Set = None,
+    from_run: Annotated[
+        str | None,
+        typer.Option("--from-run", help="Run a past night again from its stored snapshots: run id, or latest."),
+    ] = None,
     promote: Annotated[bool, typer.Option(help="Make the release current although settings were changed.")] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Run the whole pipeline once, through the asset graph, in this process."""
     day = date_of(as_of, "--as-of")
+    if from_run and (as_of or assignments):
+        raise ConfigError("--from-run takes the date and the settings of that night; leave out --as-of and --set.")
     loaded, paths = load_city(config, config_dir, output, data_dir, assignments)
-    report = _execute(loaded, paths, as_of=day, promote=promote, quiet=as_json, verbose=verbose)
+    if from_run:
+        from rtm_pipeline.orchestration.run import loaded_again
+
+        loaded, from_run = loaded_again(loaded, paths, from_run)
+    report = _execute(loaded, paths, as_of=day, promote=promote, quiet=as_json, verbose=verbose, from_run=from_run)
     from rtm_pipeline.orchestration.summary import summary_of, summary_text
 
     facts = summary_of(report)
@@ -99,7 +109,14 @@ def _say_rolling(
 
 
 def _execute(
-    loaded: LoadedConfig, paths: Paths, *, as_of: date | None, promote: bool, quiet: bool, verbose: bool
+    loaded: LoadedConfig,
+    paths: Paths,
+    *,
+    as_of: date | None,
+    promote: bool,
+    quiet: bool,
+    verbose: bool,
+    from_run: str | None = None,
 ) -> RunReport:
     """Run the graph with a progress display; leave with the failure's exit code if it fails."""
     from rtm_pipeline.cli.terminal import Progress
@@ -107,7 +124,7 @@ def _execute(
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     with Progress(loaded.city.label, quiet=quiet) as progress:
-        report = run_city(loaded, paths, as_of=as_of, promote=promote, listen=progress.on_event)
+        report = run_city(loaded, paths, as_of=as_of, promote=promote, from_run=from_run, listen=progress.on_event)
     if not report.ok:
         lines = [f"{failure.step}: {failure.message}" for failure in report.failures]
         code = max((failure.exit_code for failure in report.failures), default=1)

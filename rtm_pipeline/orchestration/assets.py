@@ -18,6 +18,7 @@ from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.settings import Settings, launch_settings
 from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps_release import RELEASE
+from rtm_pipeline.orchestration.stored_night import stored_night
 from rtm_pipeline.orchestration.ticks import tick_date
 from rtm_pipeline.orchestration.verdicts import current_verdict, lost_verdict_alert
 
@@ -41,6 +42,9 @@ class LaunchFields(dg.Config):
     horizon: str | None = Field(None, description="Horizon of the forecast, as '1y' or '14d'.")
     family: str | None = Field(None, description="auto, poisson, nb1 or nb2.")
     direction: str | None = Field(None, description="aggravating, protective or both.")
+    from_run: str | None = Field(
+        None, description="Run id of a release: that night again, from its stored snapshots; no source is read."
+    )
     promote: bool = Field(False, description="Make this release current although settings were changed.")
 
 
@@ -76,6 +80,7 @@ def _settings_asset(loaded: LoadedConfig, paths: Paths) -> dg.AssetsDefinition:
             overridden=loaded.overridden,
             tick=date.fromisoformat(tick) if tick else None,
             fields=config.model_dump(),
+            night=stored_night(paths.releases, city.name, config.from_run) if config.from_run else None,
         )
         return dg.MaterializeResult(
             value=value,

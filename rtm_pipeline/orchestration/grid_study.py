@@ -18,8 +18,9 @@ from rtm_pipeline.layers.layer import Layer
 from rtm_pipeline.model.spec import BootstrapSpec
 from rtm_pipeline.model.stability import GridChoice, StabilityRow, stability, stability_choices
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.snapshots import source_rows
 from rtm_pipeline.orchestration.steps_factors import factor_pair
-from rtm_pipeline.orchestration.steps_ingest import place_of, read_layer, source_rows
+from rtm_pipeline.orchestration.steps_ingest import place_of, read_layer
 from rtm_pipeline.orchestration.steps_model import block_side_u, seeded
 from rtm_pipeline.orchestration.values import Place, Rows
 from rtm_pipeline.units import Vintage

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import dagster as dg
 
 from rtm_pipeline import errors
-from rtm_pipeline.config.load import LoadedConfig
+from rtm_pipeline.config.load import LoadedConfig, city_of
 from rtm_pipeline.orchestration.alerts import send
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.assets import SETTINGS
@@ -24,8 +24,9 @@ from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run_log import open_log
 from rtm_pipeline.orchestration.schedules import job_name
 from rtm_pipeline.orchestration.sensors import CLI_TAG, failure_alert
+from rtm_pipeline.orchestration.stored_night import stored_night
 
-__all__ = ["Failure", "RunReport", "StepEvent", "run_city"]
+__all__ = ["Failure", "RunReport", "StepEvent", "loaded_again", "run_city"]
 
 LOGGER = "rtm_run"
 DAGSTER_CHECK_FAILED = "DagsterAssetCheckFailedError"
@@ -98,11 +99,13 @@ def run_city(
     *,
     as_of: date | None = None,
     promote: bool = False,
+    from_run: str | None = None,
     listen: Callable[[StepEvent], None] | None = None,
     resource_overrides: Mapping[str, Any] | None = None,
 ) -> RunReport:
     """Materialize every asset of one city, in process.
 
+    With ``from_run`` (a run id; ``loaded`` must be `loaded_again` of it) a past night is run again from its snapshots.
     With ``DAGSTER_HOME`` set the run is recorded in that instance and appears in the UI; without it in none.
 
     Raises
@@ -111,7 +114,7 @@ def run_city(
         The data folder that was named does not exist, or the output can't be written.
     """
     try:
-        report = _run(loaded, paths, as_of, promote, listen, resource_overrides)
+        report = _run(loaded, paths, as_of, promote, from_run, listen, resource_overrides)
     except errors.RtmError as error:
         send(failure_alert(loaded.city.name, loaded.city.label, str(error)), loaded.city.operations.alerts)
         raise
@@ -127,12 +130,14 @@ def _run(
     paths: Paths,
     as_of: date | None,
     promote: bool,
+    from_run: str | None,
     listen: Callable[[StepEvent], None] | None,
     resource_overrides: Mapping[str, Any] | None,
 ) -> RunReport:
     city = loaded.city.name
     paths.data_for(city, loaded.path)
     fields: dict[str, Any] = {"promote": promote} | ({"as_of": as_of.isoformat()} if as_of else {})
+    fields |= {"from_run": from_run} if from_run else {}
     with ExitStack() as stack:
         instance = stack.enter_context(
             dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
@@ -165,6 +170,18 @@ def _run(
     )
 
 
+def loaded_again(loaded: LoadedConfig, paths: Paths, run_id: str) -> tuple[LoadedConfig, str]:
+    """The configuration of a past night, and its run id (``latest`` is looked up).
+
+    Raises
+    ------
+    ConfigError
+        There is no such release.
+    """
+    night = stored_night(paths.releases, loaded.city.name, run_id)
+    return LoadedConfig(loaded.path, night.config, city_of(night.config), overridden=False), night.run_id
+
+
 def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]:
     """What failed first-hand: steps that were skipped because of it are not told again."""
     failed_checks = [
@@ -182,7 +199,8 @@ def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]
         kind = (error.cls_name if error else None) or "Error"
         if kind == DAGSTER_CHECK_FAILED:
             for check in failed_checks:
-                if check.asset_key.path[-1] == step and check.blocking:
+                fatal = check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
+                if check.asset_key.path[-1] == step and fatal:
                     yield Failure(step, "check", f"{check.check_name}: {check.description}", 3)
         else:
             yield Failure(step, kind, _text(error.message if error else "unknown", kind), _exit_code(kind))

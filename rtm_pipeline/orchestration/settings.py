@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from rtm_pipeline.config.city import City
 from rtm_pipeline.config.load import city_of
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.orchestration.stored_night import PinnedSnapshot, StoredNight
 
 __all__ = ["LAUNCH_FIELDS", "Settings", "launch_settings", "local_today"]
 
@@ -40,12 +41,15 @@ class Settings:
         Whether the release becomes current although settings were changed.
     changed : tuple of str
         What was changed against the file on disk; such a run is an experiment.
+    snapshots : mapping of str to PinnedSnapshot
+        Source -> the stored snapshot that stands for it; empty: sources are read. Of a rerun of a past night.
     """
 
     config: dict[str, Any] = field(hash=False)
     as_of: date
     promote: bool = False
     changed: tuple[str, ...] = ()
+    snapshots: Mapping[str, PinnedSnapshot] = field(default_factory=dict, hash=False)
 
     @property
     def city(self) -> City:
@@ -74,6 +78,7 @@ def launch_settings(
     overridden: bool,
     tick: date | None,
     fields: Mapping[str, Any],
+    night: StoredNight | None = None,
 ) -> Settings:
     """Settings of a launch: the configuration, with the fields of the launchpad laid over it.
 
@@ -87,12 +92,16 @@ def launch_settings(
         Local date of the schedule's tick.
     fields : mapping
         Fields of the launchpad that were filled in.
+    night : StoredNight, optional
+        Past night that is run again, from its own date and snapshots.
 
     Raises
     ------
     ConfigError
         A field has a value that the configuration does not allow.
     """
+    if night is not None:
+        return _again(config, night, fields)
     changed = ["--set"] if overridden else []
     merged: dict[str, Any] = json.loads(json.dumps(config))
     for name, path in LAUNCH_FIELDS.items():
@@ -112,6 +121,22 @@ def launch_settings(
             raise ConfigError(f"as_of: {fields['as_of']!r} is not a date; write it as 2026-01-31.") from None
         changed.append("as_of")
     return Settings(merged, as_of, bool(fields.get("promote")), tuple(changed))
+
+
+def _again(config: Mapping[str, Any], night: StoredNight, fields: Mapping[str, Any]) -> Settings:
+    given = [name for name in (*LAUNCH_FIELDS, "max_influence", "as_of") if fields.get(name) is not None]
+    if given:
+        raise ConfigError(
+            f"from_run takes the settings and the date of the night {night.run_id}; leave out {', '.join(given)}."
+        )
+    if night.config != config:
+        raise ConfigError(
+            f"The configuration has changed since the night {night.run_id}. `rtm run CITY --from-run {night.run_id}` "
+            "runs it again with the configuration of that night."
+        )
+    return Settings(
+        night.config, night.as_of, bool(fields.get("promote")), (f"from_run {night.run_id}",), night.snapshots
+    )
 
 
 def _lay(config: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

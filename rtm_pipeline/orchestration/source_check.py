@@ -10,7 +10,8 @@ from rtm_pipeline.config.city import COVERS_AREA
 from rtm_pipeline.config.load import LoadedConfig
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.paths import Paths
-from rtm_pipeline.orchestration.steps_ingest import frame_of, place_of, read_layer, source_rows
+from rtm_pipeline.orchestration.snapshots import source_rows
+from rtm_pipeline.orchestration.steps_ingest import frame_of, place_of, read_layer
 from rtm_pipeline.orchestration.values import Rows
 
 if TYPE_CHECKING:

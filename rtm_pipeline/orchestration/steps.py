@@ -8,6 +8,7 @@ from rtm_pipeline.orchestration.steps_evaluation import evaluation_steps
 from rtm_pipeline.orchestration.steps_evidence import evidence_steps
 from rtm_pipeline.orchestration.steps_factors import factor_steps
 from rtm_pipeline.orchestration.steps_followup import followup_steps
+from rtm_pipeline.orchestration.steps_health import health_steps
 from rtm_pipeline.orchestration.steps_ingest import ingest_steps
 from rtm_pipeline.orchestration.steps_model import model_steps
 from rtm_pipeline.orchestration.steps_priorities import priority_steps
@@ -23,6 +24,7 @@ def steps_of(city: City) -> dict[str, Step]:
     """All steps of a city by name; a step stands after its inputs."""
     steps = [
         *ingest_steps(city),
+        *health_steps(city),
         *factor_steps(city),
         *model_steps(city),
         *surface_steps(city),

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rtm_pipeline.config.city import COVERS_AREA, City, Selection
 from rtm_pipeline.errors import SchemaError
 from rtm_pipeline.layers.frame import Frame
+from rtm_pipeline.layers.health_facts import vocabulary_of
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.layers.spec import LayerSpec
 from rtm_pipeline.orchestration.metadata import counts_table, markdown_picture
+from rtm_pipeline.orchestration.snapshots import READ, take_snapshot
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.values import Place, Rows
 from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
-from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import Source, host_of
-
-if TYPE_CHECKING:
-    from rtm_pipeline.sources.transport import Transport
 
 __all__ = [
     "PLACE",
@@ -31,10 +29,10 @@ __all__ = [
     "place_of",
     "read_layer",
     "snapshot_step",
-    "source_rows",
 ]
 
 PLACE = "study_area"
+VOCABULARY = "vocabulary"
 PLAUSIBLE_M = 60_000.0  # farther than this from the study area's bounding box is an error, not a place next door
 
 
@@ -77,54 +75,12 @@ def _snapshot(city: City, name: str) -> Step:
         inputs=(),
         reads=reads,
         run=lambda context, _: take_snapshot(context, name),
+        checks={READ: Check("The source was read tonight; no older snapshot stands in for it.", blocking=False)},
         group="sources",
         live=True,
         pool=_pool(city.sources[name]),
         kinds=("parquet",),
         description=f"The declared columns of the source '{name}', as they were when it was read. Immutable.",
-    )
-
-
-def source_rows(
-    city: City,
-    name: str,
-    data_dir: Path,
-    *,
-    transport: Transport | None = None,
-    state_dir: Path | None = None,
-    now: datetime | None = None,
-) -> SourceRead:
-    """Read the declared columns of a source; ``state_dir`` lets a portal be asked for changes only."""
-    from rtm_pipeline.sources.read import read_source
-
-    return read_source(
-        city.sources[name],
-        city.columns[name],
-        data_dir=data_dir,
-        geometry=name in city.native_geometry,
-        transport=transport,
-        state_dir=state_dir,
-        now=now,
-    )
-
-
-def take_snapshot(context: StepContext, name: str) -> StepResult:
-    """Read a source once and store it."""
-    city = context.city
-    state_dir = context.output / "snapshots" / city.name / name / "pull"
-    now = context.now()
-    read = source_rows(city, name, context.data_dir, transport=context.transport, state_dir=state_dir, now=now)
-    store = SnapshotStore(context.output / "snapshots")
-    snapshot = store.put(city.name, name, read, fetched_at=now)
-    return StepResult(
-        snapshot,
-        {
-            "rows": snapshot.rows,
-            "files": len(snapshot.files),
-            "digest": snapshot.digest,
-            "columns": ", ".join(snapshot.columns),
-            "columns not kept": ", ".join(snapshot.dropped_columns) or "none",
-        },
     )
 
 
@@ -290,7 +246,9 @@ def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> S
     city = context.city
     spec = city.layers[name]
     covering = stored_rows(context, inputs, spec.coverage) if spec.coverage not in (None, COVERS_AREA) else None
-    result = read_layer(city, name, stored_rows(context, inputs, spec.source), inputs[PLACE], covering)
+    rows = stored_rows(context, inputs, spec.source)
+    result = read_layer(city, name, rows, inputs[PLACE], covering)
+    result = replace(result, notes={**result.notes, VOCABULARY: vocabulary_of(spec, rows.table)})
     counts = result.counts
     quarantined = sum(counts.quarantined.values())
     total = counts.kept + counts.filtered + counts.duplicate + quarantined
@@ -301,7 +259,7 @@ def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> S
             "read": counts.read,
             "kept": counts.kept,
             "rows": counts_table(counts),
-            **{key: str(value) for key, value in result.notes.items()},
+            **{key: str(value) for key, value in result.notes.items() if key != VOCABULARY},
         },
         (
             CheckReport(

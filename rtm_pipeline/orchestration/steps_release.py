@@ -19,6 +19,7 @@ from rtm_pipeline.orchestration.steps_evaluation import EVALUATION, area_names
 from rtm_pipeline.orchestration.steps_evidence import EVIDENCE, SENSITIVITY, request_layers
 from rtm_pipeline.orchestration.steps_factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps_followup import HELPED, PLAN_SCORES
+from rtm_pipeline.orchestration.steps_health import HEALTH
 from rtm_pipeline.orchestration.steps_ingest import PLACE, layer_step, snapshot_step
 from rtm_pipeline.orchestration.steps_model import TERRAIN, pairs_of
 from rtm_pipeline.orchestration.steps_priorities import PRIORITIES
@@ -56,6 +57,7 @@ def release_steps(city: City) -> list[Step]:
     """Publishing, after every check that may stop it."""
     inputs = (
         PLACE,
+        HEALTH,
         VINTAGES,
         TERRAIN,
         FORECAST,
@@ -190,6 +192,7 @@ def content_of(
         origin_reasons={name: spec.origin_reason for name, spec in city.layers.items() if spec.origin_reason},
         sexual=city.outcome.sexual,
         findings=evidence_findings(city, inputs),
+        health=inputs[HEALTH].findings,
     )
 
 
@@ -229,6 +232,8 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
     import json
     from importlib.metadata import version
 
+    from rtm_pipeline.publication.provenance import terms_of
+
     settings = json.dumps(context.settings.identity, sort_keys=True)
     return {
         "city": content.city,
@@ -243,6 +248,7 @@ def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:
         "changed": list(context.settings.changed),
         "sources": {name: snapshot.digest for name, snapshot in sorted(content.snapshots.items())},
         "registers": dict((content.programs or {}).get("registers", {})),
+        "terms": {credit.source: terms_of(credit) for credit in content.credits},
         "packages": {name: version(name) for name in NAMED_PACKAGES},
         "code_digest": code_digest(),
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),

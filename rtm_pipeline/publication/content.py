@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.layers.health import HealthFinding
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.sources.snapshot import Snapshot
 from rtm_pipeline.units import Duration, Vintage, Window
@@ -180,6 +181,8 @@ class ReleaseContent:
     sexual : str or None
         How sexual offenses are told apart in the outcome: the name of a flag of its layer, ``none`` (there are none),
         or None (nobody said, so categories decide; see `rtm_pipeline.publication.sexual_offenses`).
+    health : tuple of HealthFinding
+        What is doubted of the sources tonight, stand-ins of sources that could not be read included.
     """
 
     city: str
@@ -219,6 +222,7 @@ class ReleaseContent:
     origin_reasons: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     sexual: str | None = None
+    health: tuple[HealthFinding, ...] = ()
 
     def name_of(self, layer_or_factor: str) -> str:
         """Its name for people."""

@@ -71,7 +71,7 @@ def health_section(facts: Facts) -> Html:
 
 def data_warnings(facts: Facts) -> list[str]:
     """Sources that have gone quiet, and years that are badly located, in sentences."""
-    warnings = [f"{layer.label}: {layer.quiet}." for layer in facts.layers if layer.quiet]
+    warnings = [*facts.health, *(f"{layer.label}: {layer.quiet}." for layer in facts.layers if layer.quiet)]
     for layer in facts.layers:
         warnings += [
             f"{layer.label}: only {percent(share)} of the rows of {year} have a usable place."

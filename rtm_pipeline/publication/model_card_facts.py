@@ -18,7 +18,8 @@ OFTEN = 0.25
 
 def data_gaps(content: ReleaseContent, facts: Facts) -> list[str]:
     """What is not in the data, or only assumed, in sentences."""
-    gaps = [
+    gaps = list(facts.health)
+    gaps += [
         f"{layer.label}: past states are assumed, not recorded. {layer.assumed}"
         for layer in facts.layers
         if layer.assumed

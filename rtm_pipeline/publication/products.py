@@ -148,7 +148,13 @@ def ingest_json(content: ReleaseContent) -> dict[str, Any]:
     """What was read and what became of every row."""
     return {
         "sources": {
-            name: {"read": snapshot.rows, "digest": snapshot.digest, "fetched_at": str(snapshot.fetched_at)}
+            name: {
+                "read": snapshot.rows,
+                "digest": snapshot.digest,
+                "fetched_at": str(snapshot.fetched_at),
+                "stands_in": snapshot.stands_in,
+                "health": [finding.to_json() for finding in content.health if finding.source == name],
+            }
             for name, snapshot in content.snapshots.items()
         },
         "layers": {

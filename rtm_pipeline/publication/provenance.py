@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from rtm_pipeline import __version__
-from rtm_pipeline.publication.content import PUBLIC, ReleaseContent
+from rtm_pipeline.publication.content import PUBLIC, ReleaseContent, SourceCredit
 
 __all__ = [
     "DISCLAIMER",
@@ -18,6 +17,7 @@ __all__ = [
     "raster_tags",
     "release_facts",
     "sources_text",
+    "terms_of",
 ]
 
 DISCLAIMER = (
@@ -72,6 +72,11 @@ def raster_tags(content: ReleaseContent, statement: str | None = None) -> dict[s
         tags["FORECAST_HORIZON"] = str(horizon)
     if statement:
         tags["ACCURACY"] = statement
+    old = [
+        f"{name} of {snapshot.fetched_at}" for name, snapshot in sorted(content.snapshots.items()) if snapshot.stands_in
+    ]
+    if old:
+        tags["OLDER_SOURCES"] = f"Not read tonight; older data stand in: {', '.join(old)}"
     return tags
 
 
@@ -99,6 +104,9 @@ def release_facts(content: ReleaseContent) -> dict[str, str]:
         facts[f"accuracy_of_{surface}"] = statement
     if content.compared is not None:
         facts["compared_with"] = f"{content.compared.run_id} ({content.compared.surface})"
+    for name, snapshot in sorted(content.snapshots.items()):
+        if snapshot.stands_in is not None:
+            facts[f"stands_in_{name}"] = snapshot.stands_in
     for item in content.left_out:
         facts[f"left_out_{item['factor']}"] = item["reason"]
     return facts
@@ -133,9 +141,14 @@ def sources_text(content: ReleaseContent, edition: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _terms(credit: Any) -> list[str]:
+def _terms(credit: SourceCredit | None) -> list[str]:
     if credit is None:
         return ["  No attribution or terms are configured for it."]
+    return [f"  {key}: {' '.join(value.split())}" for key, value in terms_of(credit).items()]
+
+
+def terms_of(credit: SourceCredit) -> dict[str, str]:
+    """What a provider asks for, word for word, and which editions its terms allow."""
     said = {
         "attribution": credit.attribution,
         "license": credit.license,
@@ -143,4 +156,4 @@ def _terms(credit: Any) -> list[str]:
         "disclaimer": credit.disclaimer,
         "editions": ", ".join(credit.editions),
     }
-    return [f"  {key}: {' '.join(value.split())}" for key, value in said.items() if value]
+    return {key: value for key, value in said.items() if value}

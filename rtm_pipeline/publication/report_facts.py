@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from rtm_pipeline.layers.health import HealthFinding
 from rtm_pipeline.model.screening import Screening
 from rtm_pipeline.publication.content import PUBLIC, RISK_TERRAIN, ReleaseContent, SourceCredit
 from rtm_pipeline.publication.narrative import TermFacts, terms_of
@@ -28,7 +29,7 @@ from rtm_pipeline.publication.report_accuracy import AccuracyFacts, accuracy_of
 from rtm_pipeline.publication.report_changes import Change
 from rtm_pipeline.publication.report_layers import LayerFacts, layers_of
 from rtm_pipeline.publication.report_places import Places, places_of
-from rtm_pipeline.publication.report_words import days_of, length_words
+from rtm_pipeline.publication.report_words import day, days_of, length_words
 from rtm_pipeline.publication.sexual_offenses import sexual_offenses
 from rtm_pipeline.surface.tiers import tier_shares
 
@@ -89,6 +90,8 @@ class Facts:
     changes : tuple of Change
     disparity : mapping of str to tuple of mapping
         By level of areas, one row a group.
+    health : tuple of str
+        What is doubted of the sources, in sentences.
     credits : tuple of SourceCredit
     contact : str
         Where an error is reported.
@@ -125,6 +128,7 @@ class Facts:
     programs: Mapping[str, Any]
     changes: tuple[Change, ...]
     disparity: Mapping[str, tuple[Mapping[str, Any], ...]]
+    health: tuple[str, ...]
     credits: tuple[SourceCredit, ...]
     contact: str
     missing: Mapping[str, str]
@@ -185,6 +189,7 @@ def facts_of(content: ReleaseContent, edition: str) -> Facts:
         programs={} if public else _programs(content),
         changes=content.changes,
         disparity={} if withheld else _disparity(content),
+        health=tuple(_doubt(content, finding) for finding in content.health),
         credits=tuple(credit for credit in content.credits if edition in credit.editions),
         contact=content.contact or DEFAULT_CONTACT,
         missing={**content.missing, **({"disparity": sexual.forecast_withheld} if withheld else {})},
@@ -192,6 +197,12 @@ def facts_of(content: ReleaseContent, edition: str) -> Facts:
         disclaimer=DISCLAIMER,
         notice="" if public else RESTRICTED_NOTICE,
     )
+
+
+def _doubt(content: ReleaseContent, finding: HealthFinding) -> str:
+    name = content.name_of(finding.layer) if finding.layer else f"source {finding.source}"
+    since = "" if finding.kind == "stands_in" else f" (since {day(finding.since)})"
+    return f"{name[:1].upper()}{name[1:]}: {finding.message}{since}."
 
 
 def _model(content: ReleaseContent, terms: tuple[TermFacts, ...]) -> ModelFacts:

@@ -89,6 +89,8 @@ def layers_of(content: ReleaseContent) -> tuple[LayerFacts, ...]:
 def _facts(content: ReleaseContent, name: str, result: LayerResult) -> LayerFacts:
     counts, layer = result.counts, result.layer
     latest, quiet = _recency(layer, content.as_of)
+    if any(finding.layer == name and finding.kind == "quiet" for finding in content.health):
+        quiet = None  # told among the doubts of the night already
     return LayerFacts(
         name=name,
         label=content.name_of(name),

@@ -49,6 +49,8 @@ class Snapshot:
     parts : tuple of SnapshotPart
     dropped_columns : tuple of str
         Names of columns that were seen and not kept.
+    stands_in : str, optional
+        Why this one stands in for tonight's, which could not be read. It tells of a use, so no manifest has it.
     """
 
     city: str
@@ -63,10 +65,13 @@ class Snapshot:
     geometry: bool
     parts: tuple[SnapshotPart, ...]
     dropped_columns: tuple[str, ...]
+    stands_in: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"format": _FORMAT, **asdict(self)}
+        values = asdict(self)
+        del values["stands_in"]
+        return {"format": _FORMAT, **values}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Snapshot:

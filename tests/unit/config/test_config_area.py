@@ -20,7 +20,7 @@ DEMO = ROOT / "configs" / "demo_city.yaml"
 def place_with(reach: str | None) -> Place:
     from datetime import UTC, datetime
 
-    from rtm_pipeline.orchestration.steps_ingest import source_rows
+    from rtm_pipeline.orchestration.snapshots import source_rows
 
     city = load_config(DEMO, [f"area.reach={reach}"] if reach else []).city
     rows = {}
