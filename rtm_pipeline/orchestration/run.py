@@ -179,7 +179,9 @@ def loaded_again(loaded: LoadedConfig, paths: Paths, run_id: str) -> tuple[Loade
         There is no such release.
     """
     night = stored_night(paths.releases, loaded.city.name, run_id)
-    return LoadedConfig(loaded.path, night.config, city_of(night.config), overridden=False), night.run_id
+    # How the city is run and when is today's; everything that makes a number is of that night.
+    settings = loaded.settings | night.config
+    return LoadedConfig(loaded.path, settings, city_of(settings), overridden=False), night.run_id
 
 
 def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]:

@@ -15,7 +15,7 @@ from rtm_pipeline.config.load import city_of
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.orchestration.stored_night import PinnedSnapshot, StoredNight
 
-__all__ = ["LAUNCH_FIELDS", "Settings", "launch_settings", "local_today"]
+__all__ = ["LAUNCH_FIELDS", "Settings", "identity_of", "launch_settings", "local_today"]
 
 # Field of the launchpad -> path in the configuration.
 LAUNCH_FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -59,7 +59,12 @@ class Settings:
     @property
     def identity(self) -> dict[str, Any]:
         """The configuration without what changes no number: how the city is run, and when."""
-        return {name: value for name, value in self.config.items() if name not in ("operations", "schedule")}
+        return identity_of(self.config)
+
+
+def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without what changes no number: how the city is run, and when."""
+    return {name: value for name, value in config.items() if name not in ("operations", "schedule")}
 
 
 @lru_cache(maxsize=64)
@@ -129,13 +134,13 @@ def _again(config: Mapping[str, Any], night: StoredNight, fields: Mapping[str, A
         raise ConfigError(
             f"from_run takes the settings and the date of the night {night.run_id}; leave out {', '.join(given)}."
         )
-    if night.config != config:
+    if identity_of(night.config) != identity_of(config):
         raise ConfigError(
             f"The configuration has changed since the night {night.run_id}. `rtm run CITY --from-run {night.run_id}` "
             "runs it again with the configuration of that night."
         )
     return Settings(
-        night.config, night.as_of, bool(fields.get("promote")), (f"from_run {night.run_id}",), night.snapshots
+        dict(config), night.as_of, bool(fields.get("promote")), (f"from_run {night.run_id}",), night.snapshots
     )
 
 
