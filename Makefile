@@ -53,6 +53,11 @@ ui: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
+# The site: docs/_build/index.html. A warning is an error.
+docs: $(VENV)/.dev
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	@echo "docs/_build/index.html"
+
 # Resolves anew; commit the result. The files name no registry host.
 lock: $(VENV)/.dev
 	@$(BIN)/python locks/compile.py

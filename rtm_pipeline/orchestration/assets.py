@@ -30,6 +30,11 @@ TRANSPORT = "transport"
 SETTINGS = "settings"
 TICK_TAG = "rtm/as_of"
 OWNERS = ["team:city-data"]
+# In the order of the method: the boxes of a city's graph read from left to right.
+STAGES = (
+    SETTINGS,
+    *("sources", "grid", "layers", "factors", "model", "surface", "evaluation", "priorities", "publication"),
+)
 
 
 class LaunchFields(dg.Config):
@@ -53,6 +58,17 @@ def city_assets(loaded: LoadedConfig, steps: Mapping[str, Step], paths: Paths) -
     return [_settings_asset(loaded, paths), *(_step_asset(loaded, step, paths) for step in steps.values())]
 
 
+def group_of(city: str, stage: str) -> str:
+    """Group of a stage's assets, numbered so that lists show the stages in their order.
+
+    Examples
+    --------
+    >>> group_of("kansas_city", "layers")
+    'kansas_city_3_layers'
+    """
+    return f"{city}_{STAGES.index(stage)}_{stage}"
+
+
 def lock_key(city: str) -> str:
     """Resource key of a city's lock."""
     return f"{city}_lock"
@@ -64,7 +80,7 @@ def _settings_asset(loaded: LoadedConfig, paths: Paths) -> dg.AssetsDefinition:
     @dg.asset(
         name=SETTINGS,
         key_prefix=[city.name],
-        group_name=city.name,
+        group_name=group_of(city.name, SETTINGS),
         description="The whole resolved configuration of the run. Every other asset reads its settings from here.",
         kinds={"yaml"},
         tags={"rtm/stage": "settings"},
@@ -109,7 +125,7 @@ def _step_asset(loaded: LoadedConfig, step: Step, paths: Paths) -> dg.AssetsDefi
         name=step.name,
         key_prefix=[city.name],
         ins={name: dg.AssetIn(key=dg.AssetKey([city.name, name])) for name in (SETTINGS, *step.inputs)},
-        group_name=city.name,
+        group_name=group_of(city.name, step.group),
         description=step.description,
         kinds=set(step.kinds),
         tags={"rtm/stage": step.group},

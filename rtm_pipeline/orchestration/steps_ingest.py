@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rtm_pipeline.config.city import COVERS_AREA, City, Selection
 from rtm_pipeline.errors import SchemaError
@@ -20,6 +22,9 @@ from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContex
 from rtm_pipeline.orchestration.values import Place, Rows
 from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.spec import Source, host_of
+
+if TYPE_CHECKING:
+    from rtm_pipeline.grid.spec import StudyGrid
 
 __all__ = [
     "PLACE",
@@ -242,6 +247,13 @@ def _layer(spec: LayerSpec) -> Step:
     )
 
 
+def _layer_picture(grid: StudyGrid, result: LayerResult) -> Any:
+    """Where the kept rows lie: rows a cell, brighter where there are more."""
+    from rtm_pipeline.grid.locate import count
+
+    return markdown_picture(grid, np.sqrt(count(grid, result.layer.x, result.layer.y)))
+
+
 def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> StepResult:
     city = context.city
     spec = city.layers[name]
@@ -259,6 +271,7 @@ def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> S
             "read": counts.read,
             "kept": counts.kept,
             "rows": counts_table(counts),
+            "map": _layer_picture(inputs[PLACE].grid, result),
             **{key: str(value) for key, value in result.notes.items() if key != VOCABULARY},
         },
         (

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rtm_pipeline.config.city import City
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.evidence_products import evidence_facts, evidence_findings, evidence_table
 from rtm_pipeline.orchestration.feedback_since import flagging_release, with_feedback
+from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
 from rtm_pipeline.orchestration.program_release import keep_history, program_facts, program_tables, register_digests
 from rtm_pipeline.orchestration.release_content import compared_content, credits_of, missing_parts
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
@@ -108,11 +111,28 @@ def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
         {
             "run id": release.run_id,
             "folder": str(release.path),
+            "map": markdown_picture(content.grid, 6 - content.tiers["risk_terrain"].astype(np.float64)),
+            "files": records_table(_files_to_open(release.path)),
             "current": "yes" if promoted else f"no: {why_not}",
             "reused": release.reused,
             **kept,
         },
     )
+
+
+# What an analyst opens first.
+_OPENED = (
+    ("restricted/report.html", "reasons, accuracy and data in words, with the map: a browser"),
+    ("restricted/rtm.qgz", "all layers, styled: QGIS"),
+    ("public/map.png", "picture of the risk terrain"),
+    ("restricted/work_orders.csv", "ranked sites: a spreadsheet"),
+    ("MODEL_CARD.md", "data and their gaps, method, accuracy, what it must not be used for"),
+)
+
+
+def _files_to_open(release: Any) -> list[dict[str, Any]]:
+    found = [(release / name, what) for name, what in _OPENED]
+    return [{"file": str(path), "what it is": what} for path, what in found if path.is_file()]
 
 
 def _why_not_promoted(context: StepContext) -> str | None:

@@ -116,6 +116,9 @@ def thumbnail(grid: StudyGrid, values: NDArray[np.generic], *, cmap: str = "civi
     raster = to_raster(grid, np.asarray(values, np.float64), fill=np.nan)
     step = max(1, int(np.ceil(max(raster.shape) / pixels)))
     small = raster[::step, ::step]
+    # A small city's cells become squares that can be seen.
+    zoom = max(1, pixels // (2 * max(small.shape)))
+    small = small.repeat(zoom, axis=0).repeat(zoom, axis=1)
     finite = np.isfinite(small)
     shade = np.zeros(small.shape)
     if finite.any():
