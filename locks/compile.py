@@ -1,4 +1,5 @@
-"""Resolve the locks: `locks/run.txt` (what a run needs) and `locks/dev.txt` (with tests, UI and tools).
+"""Resolve the locks: `locks/run.txt` (what a run needs), `locks/server.txt` (with UI, Postgres, S3, Kubernetes, Dask)
+and `locks/dev.txt` (with tests and tools).
 
 Both carry hashes for every platform and Python 3.11 to 3.13 and name no registry host. ``--check`` resolves anew with
 the pins as preferences and fails if the files would change.
@@ -28,6 +29,10 @@ COMMON = [
 BUILD = "hatchling\neditables\n"
 LOCKS = {
     "run.txt": [],
+    "server.txt": [
+        *("--extra", "ui", "--extra", "postgres", "--extra", "s3", "--extra", "k8s", "--extra", "dask"),
+        *("--constraint", "locks/run.txt"),
+    ],
     "dev.txt": ["--all-extras", "--group", "dev", "--constraint", "locks/run.txt"],
 }
 

@@ -1,4 +1,4 @@
-"""Commands for whoever keeps nights running: status, maintain."""
+"""Commands for whoever keeps nights running: nights of many cities, status, maintain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, Output, app, say
+from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, DataDir, Output, app, say
 
 __all__: list[str] = []
 
@@ -73,3 +73,41 @@ def maintain(
             say(f"{city} was left: {reason}")
     if left:
         raise typer.Exit(1)
+
+
+@app.command()
+def nights(
+    configs: Annotated[list[str] | None, typer.Argument(help="Names or files; all configurations without.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Dask scheduler: 'local', or its address (extra 'dask').")
+    ] = None,
+    data_dir: DataDir = None,
+    output: Output = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run many cities, each as `rtm run` would; one that fails stops no other. Ends with the worst exit code."""
+    from contextlib import ExitStack
+
+    from rtm_pipeline.config.load import find_config
+    from rtm_pipeline.orchestration.cluster import cluster_client
+    from rtm_pipeline.orchestration.many import run_cities
+    from rtm_pipeline.orchestration.paths import Paths
+
+    paths = Paths.resolve(config_dir=config_dir, output=output, data_dir=data_dir)
+    named = [find_config(name, paths.config_dir) for name in configs or ()]
+    files = named or sorted(paths.config_dir.glob("*.yaml"))
+    found = []
+    with ExitStack() as stack:
+        client = stack.enter_context(cluster_client(scheduler)) if scheduler else None
+        for night in run_cities(
+            files, config_dir=paths.config_dir, output=str(paths.output), data_dir=paths.data_dir, client=client
+        ):
+            found.append(night)
+            if not as_json:
+                how = night.run_id if night.ok else "failed: " + "; ".join(night.problems)
+                cost = f"{night.cpu_seconds:.1f} s of processor, {night.peak_mb:,.0f} MB"
+                say(f"{night.city or night.config}: {how} ({cost})")
+    if as_json:
+        say(json.dumps([night.as_json() for night in found], indent=2))
+    raise typer.Exit(max((night.exit_code for night in found), default=2))
