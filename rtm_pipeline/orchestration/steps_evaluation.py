@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -74,12 +75,18 @@ def groups_of(
 
 
 def area_names(result: LayerResult, keep: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of areas: the first kept column, or a number where there is none."""
+    """Names of areas: the first kept column, or a number where there is none; a repeated name gets its number."""
     count = len(result.layer)
     if not keep:
         return tuple(f"area {number + 1}" for number in range(count))
     values = result.layer.attributes.column(keep[0]).to_pylist()
-    return tuple(str(value) if value else f"unnamed {number + 1}" for number, value in enumerate(values))
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for number, value in enumerate(values):
+        name = str(value) if value else f"unnamed {number + 1}"
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(names)
 
 
 def factor_set(pairs: Mapping[str, FactorPair]) -> FactorSet:

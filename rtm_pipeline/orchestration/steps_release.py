@@ -234,6 +234,8 @@ def _areas(city: City, layers: Mapping[str, LayerResult]) -> dict[str, Any]:
 
 def _statements(judged: Backtest) -> dict[str, str]:
     """What the accuracy of each surface is, in a sentence."""
+    from rtm_pipeline.publication.report_words import in_words
+
     accuracy = judged.accuracy
     rule = accuracy.baseline_chosen
     forecast = {
@@ -243,7 +245,7 @@ def _statements(judged: Backtest) -> dict[str, str]:
         "not_judged": f"Not judged: {accuracy.as_json()['verdict_reason']}.",
     }[accuracy.verdict]
     terrain = "Explains where by the landscape; it is not meant to rank places better than past counts do."
-    return {"forecast": forecast, "risk_terrain": terrain}
+    return {"forecast": in_words(forecast), "risk_terrain": terrain}
 
 
 def manifest_facts(context: StepContext, content: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ __all__ = ["Axis", "Point", "Series", "forest_plot", "line_chart"]
 INK = "#1d1b22"
 MUTED = "#5b5866"
 GRID = "#dedbe3"
-WIDTH, HEIGHT = 490.0, 330.0
-LEFT, RIGHT, TOP, BOTTOM = 60.0, 138.0, 14.0, 44.0
+WIDTH, HEIGHT = 520.0, 330.0
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 168.0, 14.0, 44.0
 _LINE = 15.0  # of text
 
 

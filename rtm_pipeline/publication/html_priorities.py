@@ -13,7 +13,7 @@ from rtm_pipeline.publication.html_charts import Axis, Point, Series, line_chart
 from rtm_pipeline.publication.html_summary import missing, section
 from rtm_pipeline.publication.html_tables import Head, facts_list, table
 from rtm_pipeline.publication.report_facts import Facts
-from rtm_pipeline.publication.report_words import NONE, amount, count, money, percent, plural
+from rtm_pipeline.publication.report_words import NONE, amount, count, money, percent, plural, times
 from rtm_pipeline.publication.webmap_sites import SITE_KINDS, shown_sites, site_values
 
 __all__ = ["grants_section", "priorities_section"]
@@ -101,7 +101,7 @@ def _funded(facts: Facts) -> Html:
         tag("h3", "The funded set"),
         facts_list(
             [
-                ("Budget", f"{money(funded.get('budget_usd'))} over {amount(funded.get('horizon_years'))} years"),
+                ("Budget", f"{money(funded.get('budget_usd'))} over {times(funded.get('horizon_years'))} years"),
                 ("Spent", money(funded.get("spent_usd"))),
                 ("Work", sites or "none"),
                 ("Expected prevented, a year", f"{amount(funded.get('prevented'))}{interval}"),
@@ -123,7 +123,7 @@ def _sites(title: str, found: pa.Table) -> Html:
         Head("Site"),
         Head("Rank", number=True),
         Head("Work"),
-        Head("Funded"),
+        Head("Funded", note="share of draws"),
         Head("Expected near it", number=True, note="incidents a year"),
         Head("Expected prevented", number=True, note="incidents a year"),
         Head("Cost", number=True),
@@ -135,7 +135,9 @@ def _sites(title: str, found: pa.Table) -> Html:
     lines: list[list[Child]] = []
     for row in shown_sites(found, TOP).slice(0, TOP).to_pylist():
         values = site_values(row)
-        lines.append([str(row.get("address") or values[0]), *values[1:9], values[11], values[12]])
+        funded = values[3].replace(" of draws)", ")")
+        site = str(row.get("address") or values[0])
+        lines.append([site, *values[1:3], funded, *values[4:9], values[11], values[12]])
     return tag(
         "div",
         tag("h3", title),

@@ -67,7 +67,7 @@ def tier_value_legend(
         mine = numbers[(tiers == tier.number) & np.isfinite(numbers)]
         if mine.size:
             low, high = float(mine.min()), float(mine.max())
-            start = f"{tier.label}, from {_short(low)}{' ' + unit if unit else ''}"
+            start = f"{tier.label} ({_short(low)}{' ' + unit if unit else ''} or more)"
             found.append(RasterClass(high, start if tier.number < len(TIERS) else tier.label, tier.color))
     return _open_ended(found)
 

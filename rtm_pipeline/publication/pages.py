@@ -148,8 +148,8 @@ def _sites(facts: Facts, place: PlaceFacts) -> Html:
     heads = (
         Head("Site"),
         Head("Work"),
-        Head("Funded"),
-        Head("Expected prevented", number=True),
+        Head("Funded", note="share of draws"),
+        Head("Expected prevented", number=True, note="incidents a year"),
         Head("Why", wide=True),
     )
     parts: list[Html] = []
@@ -161,7 +161,8 @@ def _sites(facts: Facts, place: PlaceFacts) -> Html:
         lines: list[list[Child]] = []
         for row in shown_sites(mine, _TOP_SITES).slice(0, _TOP_SITES).to_pylist():
             values = site_values(row)
-            lines.append([str(row.get("address") or values[0]), values[2], values[3], values[5], values[8]])
+            funded = values[3].replace(" of draws)", ")")
+            lines.append([str(row.get("address") or values[0]), values[2], funded, values[5], values[8]])
         parts.append(table(f"{title}: the first {len(lines)} of {count(mine.num_rows)}", heads, lines))
     return section("sites", "Sites", *(parts or [tag("p", "There is no site in this neighborhood.")]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtm_pipeline.publication.content import RISK_TERRAIN
 from rtm_pipeline.publication.html import Html, tag
@@ -46,15 +45,17 @@ def _detail(data: MapData, overlay: Overlay, at: int, label: str) -> Html:
     frame, picture = data.frame, overlay.picture
     if picture is None:
         return tag("svg", role="img", aria_label=label)
-    columns, rows = _window(data, at, picture.shape)
+    left, top, wide, high = _view(data, at, picture.shape)
+    columns = _clipped(left, wide, picture.shape[1])
+    rows = _clipped(top, high, picture.shape[0])
     colors = [color for color, _ in reversed(overlay.legend)]
     image = encode_png(picture[rows[0] : rows[1], columns[0] : columns[1]], colors)
     pixel_x = PICTURE_WIDTH / picture.shape[1]
     pixel_y = PICTURE_WIDTH * (frame.north - frame.south) / (frame.east - frame.west) / picture.shape[0]
     x, y = columns[0] * pixel_x, rows[0] * pixel_y
     width, height = (columns[1] - columns[0]) * pixel_x, (rows[1] - rows[0]) * pixel_y
-    box = f"{x:.1f} {y:.1f} {width:.1f} {height:.1f}"
-    unit = max(width, height) / 500.0
+    box = f"{left * pixel_x:.1f} {top * pixel_y:.1f} {wide * pixel_x:.1f} {high * pixel_y:.1f}"
+    unit = wide * pixel_x / 600.0
     return tag(
         "svg",
         tag(
@@ -82,30 +83,33 @@ def _detail(data: MapData, overlay: Overlay, at: int, label: str) -> Html:
 
 
 def _around(data: MapData, at: int) -> list[int]:
-    """Neighborhoods whose boxes meet the part of the picture around one of them."""
+    """Neighborhoods that may reach into the part of the picture around one of them."""
     import shapely
 
     west, south, east, north = data.polygons[at].bounds
-    dx, dy = _MARGIN * (east - west) + 0.002, _MARGIN * (north - south) + 0.002
-    box = shapely.box(west - dx, south - dy, east + dx, north + dy)
+    reach = 1.5 * max(east - west, north - south) + 0.01
+    box = shapely.box(west - reach, south - reach, east + reach, north + reach)
     return [int(other) for other in np.flatnonzero(shapely.intersects(data.polygons, box))]
 
 
-def _window(data: MapData, at: int, shape: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Columns and rows of the picture around a neighborhood, first and one past the last."""
+def _view(data: MapData, at: int, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Left, top, width and height of what is shown, in pixels of the picture; it may reach beyond the picture."""
     frame = data.frame
     west, south, east, north = (float(value) for value in data.polygons[at].bounds)
     x = np.radians([west, east]) * RADIUS_M
     y = np.log(np.tan(np.pi / 4 + np.radians([north, south]) / 2)) * RADIUS_M
     columns = (x - frame.west) / (frame.east - frame.west) * shape[1]
     rows = (frame.north - y) / (frame.north - frame.south) * shape[0]
-    return _widened(columns, shape[1]), _widened(rows, shape[0])
+    wide = (1.0 + 2.0 * _MARGIN) * float(columns[1] - columns[0]) + 8.0
+    high = (1.0 + 2.0 * _MARGIN) * float(rows[1] - rows[0]) + 8.0
+    wide, high = max(wide, high * _ASPECT), max(high, wide / _ASPECT)
+    return float(columns.mean()) - wide / 2.0, float(rows.mean()) - high / 2.0, wide, high
 
 
-def _widened(span: NDArray[np.float64], size: int) -> tuple[int, int]:
-    margin = _MARGIN * float(span[1] - span[0]) + 4.0
-    first, last = max(0, int(span[0] - margin)), min(size, int(np.ceil(span[1] + margin)))
-    return first, max(last, first + 1)
+def _clipped(start: float, length: float, size: int) -> tuple[int, int]:
+    """First and one past the last pixel inside the picture that the span touches."""
+    first = min(max(0, int(np.floor(start))), size - 1)
+    return first, max(min(size, int(np.ceil(start + length))), first + 1)
 
 
 def _locator(data: MapData, at: int, label: str) -> Html:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from rtm_pipeline.publication.content import FORECAST, RISK_TERRAIN, ReleaseContent
 from rtm_pipeline.publication.html_summary import WRONG_USES
 from rtm_pipeline.publication.pdf_second import second_page
 from rtm_pipeline.publication.pdf_sheet import BRAND, INK, MUTED, Column, Sheet
-from rtm_pipeline.publication.raster import to_raster
+from rtm_pipeline.publication.raster import to_classes
 from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_words import day, percent, times
 from rtm_pipeline.surface.tiers import TIERS
@@ -21,6 +22,8 @@ from rtm_pipeline.units import MILE_M
 __all__ = ["write_essentials"]
 
 LEFT, RIGHT = 0.55, 7.95
+_MAP_WIDTH = 3.95  # inches
+_PIXELS = 1600
 _COLUMN = 4.75  # where the right column of the first page begins
 
 
@@ -56,26 +59,16 @@ def first_page(content: ReleaseContent, facts: Facts) -> Sheet:
 
 
 def _map(sheet: Sheet, content: ReleaseContent, facts: Facts, name: str) -> None:
-    from matplotlib.colors import ListedColormap
-
     title = "Forecast by tier" if name == FORECAST else "Risk terrain by tier"
     y = sheet.heading(LEFT, 1.4, title)
     if name not in facts.tiers:
         sheet.paragraph(LEFT, y, 3.8, "This edition may not show the surface (terms of a source).", color=MUTED)
         return
     spec = content.grid.spec
-    axes = sheet.axes(LEFT, y, 3.95, 7.2)
-    tiers = to_raster(
-        content.grid, np.where(content.tiers[name] > 0, content.tiers[name], np.nan).astype(np.float64), fill=np.nan
-    )
-    axes.imshow(
-        np.ma.masked_invalid(tiers),
-        cmap=ListedColormap([tier.color for tier in TIERS]),
-        vmin=0.5,
-        vmax=len(TIERS) + 0.5,
-        extent=(spec.west_u, spec.east_u, spec.south_u, spec.north_u),
-        interpolation="none",
-    )
+    wide, high = 1.04 * (spec.east_u - spec.west_u), 1.07 * (spec.north_u - spec.south_u)
+    tall = min(7.2, _MAP_WIDTH * high / wide)
+    axes = sheet.axes(LEFT, y, _MAP_WIDTH, tall)
+    _cells(axes, content, content.tiers[name])
     _outline(axes, list(facts.places.polygons) if facts.places is not None else [], "#4a4655", 0.35)
     _outline(axes, [content.area], INK, 0.9)
     width, height = spec.east_u - spec.west_u, spec.north_u - spec.south_u
@@ -85,7 +78,7 @@ def _map(sheet: Sheet, content: ReleaseContent, facts: Facts, name: str) -> None
     axes.set_axis_off()
     _scale(axes, content)
     shares = facts.tiers[name]
-    y = 8.98
+    y += tall + 0.12
     for tier in TIERS:
         sheet.box(LEFT, y + 0.01, 0.16, 0.13, color=tier.color, edge=MUTED)
         sheet.text(LEFT + 0.24, y, f"{tier.label} (actually {percent(shares.get(tier.number), 1)})", size=8.2)
@@ -93,6 +86,23 @@ def _map(sheet: Sheet, content: ReleaseContent, facts: Facts, name: str) -> None
     statement = facts.statements.get(name)
     if statement:
         sheet.paragraph(LEFT, y + 0.04, 3.9, statement, size=8.2, weight="bold", most=2)
+
+
+def _cells(axes: Any, content: ReleaseContent, tiers: NDArray[np.uint8]) -> None:
+    """Squares in the colors of their tiers; sharp in every viewer, because each is drawn as many pixels."""
+    spec = content.grid.spec
+    colors = np.array([(255, 255, 255, 0), *(_rgba(tier.color) for tier in TIERS)], np.uint8)
+    image = colors[to_classes(content.grid, tiers)]
+    times = max(1, _PIXELS // max(image.shape[:2]))
+    axes.imshow(
+        image.repeat(times, axis=0).repeat(times, axis=1),
+        extent=(spec.west_u, spec.east_u, spec.south_u, spec.north_u),
+        interpolation="none",
+    )
+
+
+def _rgba(color: str) -> tuple[int, int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), 255
 
 
 def _scale(axes: Any, content: ReleaseContent) -> None:
@@ -161,4 +171,4 @@ def _foot(sheet: Sheet, facts: Facts) -> None:
     y = sheet.paragraph(
         LEFT, 10.48, RIGHT - LEFT, f"{facts.disclaimer} {facts.notice}".strip(), size=6.8, color=MUTED, most=3
     )
-    sheet.text(LEFT, min(y + 0.01, 10.84), f"Run {facts.run_id}. Errors: {facts.contact}"[:150], size=6.8, color=MUTED)
+    sheet.text(LEFT, min(y + 0.02, 10.86), f"Run {facts.run_id}. Errors: {facts.contact}"[:150], size=6.8, color=MUTED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rtm_pipeline.publication.content import FORECAST, RISK_TERRAIN, ReleaseContent
-from rtm_pipeline.publication.report_words import amount, count, percent, surface_name, times
+from rtm_pipeline.publication.report_words import amount, count, in_words, percent, surface_name, times
 
 __all__ = ["AccuracyFacts", "At", "CalibrationRow", "SurfaceAccuracy", "Verdict", "accuracy_of"]
 
@@ -158,7 +158,7 @@ def accuracy_of(content: ReleaseContent, judged_on: str, outcome: str) -> Accura
         surfaces=surfaces,
         missing=tuple(sorted((str(k), str(v)) for k, v in (found.get("missing") or {}).items())),
         baseline=baseline,
-        baseline_reason=str(found.get("baseline_reason") or ""),
+        baseline_reason=in_words(str(found.get("baseline_reason") or "")),
         level=float(found.get("interval_level") or 0.95),
         differences=differences,
         verdict=_verdict(found, surfaces, baseline, judged_on, outcome),

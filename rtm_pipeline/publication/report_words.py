@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -15,6 +16,7 @@ __all__ = [
     "count",
     "day",
     "days_of",
+    "in_words",
     "length_words",
     "listed",
     "money",
@@ -47,6 +49,9 @@ SHORT_NAMES = {
     "kde": "Smoothed past (KDE)",
     "uniform": "Chance",
 }
+
+
+_WINDOW = re.compile(r"\[([0-9]{4}-[0-9]{2}-[0-9]{2}), ([0-9]{4}-[0-9]{2}-[0-9]{2})\)")
 
 
 def surface_name(name: str, *, short: bool = False) -> str:
@@ -112,6 +117,14 @@ def days_of(window: Window) -> str:
     if (start.month, start.day) == (1, 1) and (last.month, last.day) == (12, 31):
         return str(start.year) if start.year == last.year else f"{start.year} to {last.year}"
     return f"{day(start)} to {day(last)}"
+
+
+def in_words(text: str) -> str:
+    """A sentence of the evaluation with surfaces and windows in words: ``[2022-01-01, 2023-01-01)`` is 2022."""
+    for name, words in SURFACE_NAMES.items():
+        if "_" in name:
+            text = re.sub(rf"\b{name}\b", words[:1].lower() + words[1:], text)
+    return _WINDOW.sub(lambda found: days_of(Window(*map(date.fromisoformat, found.groups()))), text)
 
 
 def length_words(length_m: float | None, length_u: float | None = None, unit_m: float = 1.0) -> str:

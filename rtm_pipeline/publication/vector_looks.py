@@ -43,6 +43,10 @@ _AREA_TIPS = (
     "grant_rank",
 )
 _ZONE_TIPS = ("period_start", "period_end", "purpose", "owner", "expected_incidents", "decision", "reason", "expiry")
+_CITY_SCALE_SITES = 200
+"""So many sites can be drawn over the whole city without hiding the surface below."""
+_BLOCK_SCALE = 25_000
+"""Where a neighborhood fills the screen: from here on every site is drawn."""
 _SHAPES = {"priority_lots": "circle", "priority_buildings": "square"}
 _SIZES_MM = (3.4, 2.8, 2.3, 1.8, 1.2)
 _EDGES_MM = (0.25, 0.2, 0.2, 0.15, 0.1)  # the many of the last class must not hide the surface
@@ -78,18 +82,25 @@ def _sites(item: FeatureTable) -> Look:
         upto = ranked if tier is TIERS[-1] else max(round(tier.share * ranked), 1)
         if upto > last:
             condition = f'"selectable" AND "rank" > {last} AND "rank" <= {upto}'
-            rules.append(
-                Rule(f"rank {last + 1:,} to {upto:,}", marker(shape, tier.color, size, edge_mm=edge), condition)
-            )
+            label = f"rank {last + 1:,} to {upto:,}"
+            from_scale = 0 if upto <= _CITY_SCALE_SITES else _BLOCK_SCALE
+            rules.append(Rule(label, marker(shape, tier.color, size, edge_mm=edge), condition, from_scale))
             last = upto
     rules.append(
-        Rule("can't be worked on now", marker(shape, "#bdbdbd", 1.0, edge="#8a8a8a", edge_mm=0.1), 'NOT "selectable"')
+        Rule(
+            "can't be worked on now",
+            marker(shape, "#bdbdbd", 1.0, edge="#8a8a8a", edge_mm=0.1),
+            'NOT "selectable"',
+            0 if ranked <= _CITY_SCALE_SITES else _BLOCK_SCALE,
+        )
     )
     if pc.any(item.table.column("funded")).as_py():
         ring = marker(shape, "#ffffff", 4.4, edge="#00695c", edge_mm=0.5, hollow=True)
         rules.append(Rule("funded", ring, '"funded"'))
-    label = Label("rank", 7.0, f'"rank" <= {min(max(round(ranked * TIERS[0].share), 10), 50)}')
-    return Look(tuple(rules), label, "site_id", _known(item, _SITE_TIPS), '"rank"')
+    few = ranked <= _CITY_SCALE_SITES
+    first = min(max(round(ranked * TIERS[0].share), 10), 50)
+    names = Label("rank", 7.0, f'"rank" <= {first}', from_scale=0 if few else _BLOCK_SCALE)
+    return Look(tuple(rules), names, "site_id", _known(item, _SITE_TIPS), '"rank"')
 
 
 def _outlines(item: FeatureTable, width_mm: float, dash: str, size: float) -> Look:

@@ -27,11 +27,15 @@ class Rule:
         From `marker` or `fill`.
     condition : str
         QGIS expression; empty: all.
+    from_scale : int
+        Denominator of the smallest scale at which it is drawn: 25000 leaves it out where more of the city than that is
+        seen; 0: always drawn.
     """
 
     label: str
     symbol: str
     condition: str = ""
+    from_scale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,15 @@ class Label:
         QGIS expression; empty: all.
     prefix : str
         Put before the value.
+    from_scale : int
+        As of a rule.
     """
 
     column: str
     size: float = 8.0
     condition: str = ""
     prefix: str = ""
+    from_scale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,8 @@ def _renderer(look: Look) -> str:
     rules, symbols = [], []
     for at, rule in enumerate(look.rules):
         condition = f" filter={xml_attribute(rule.condition)}" if rule.condition else ""
-        rules.append(f'<rule key="{{{_key(at)}}}" symbol="{at}" label={xml_attribute(rule.label)}{condition}/>')
+        label = xml_attribute(rule.label)
+        rules.append(f'<rule key="{{{_key(at)}}}" symbol="{at}" label={label}{condition}{_scale(rule.from_scale)}/>')
         symbols.append(rule.symbol.replace('name="?"', f'name="{at}"', 1))
     ordered = f'<orderby><orderByClause asc="0" nullsFirst="0">{xml_text(look.order)}</orderByClause></orderby>'
     return (
@@ -159,6 +167,10 @@ def _renderer(look: Look) -> str:
         f'<rules key="{{{_key(99)}}}">\n' + "\n".join(rules) + "\n</rules>\n"
         "<symbols>\n" + "\n".join(symbols) + "\n</symbols>\n" + (ordered if look.order else "") + "</renderer-v2>"
     )
+
+
+def _scale(from_scale: int) -> str:
+    return f' scalemaxdenom="{from_scale}" scalemindenom="1"' if from_scale else ""
 
 
 def _key(number: int) -> str:
@@ -182,10 +194,8 @@ def _labeling(label: Label | None) -> str:
         "</settings>"
     )
     condition = f" filter={xml_attribute(label.condition)}" if label.condition else ""
-    return (
-        '<labeling type="rule-based">\n'
-        f'<rules key="{{{_key(98)}}}"><rule key="{{{_key(97)}}}"{condition}>\n{settings}\n</rule></rules>\n</labeling>'
-    )
+    rule = f'<rule key="{{{_key(97)}}}"{condition}{_scale(label.from_scale)}>\n{settings}\n</rule>'
+    return f'<labeling type="rule-based">\n<rules key="{{{_key(98)}}}">{rule}</rules>\n</labeling>'
 
 
 def _aliases(aliases: Mapping[str, str]) -> str:

@@ -108,7 +108,7 @@ def _funded(row: Mapping[str, Any]) -> str:
     if not row["selectable"]:
         return f"no: {row['excluded_reason'] or 'can not be chosen'}"
     chance = row.get("funded_probability")
-    sure = "" if chance is None or not math.isfinite(chance) else f" (in {percent(chance)} of draws)"
+    sure = "" if chance is None or not math.isfinite(chance) else f" ({percent(chance)} of draws)"
     return ("yes" if row["funded"] else "no") + sure
 
 

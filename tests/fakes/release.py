@@ -7,6 +7,7 @@ puts text that attacks browsers, databases and spreadsheets wherever a source's 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -324,12 +325,34 @@ def _layers(grid: StudyGrid, names: Names) -> dict[str, LayerResult]:
             _layer("vacant_lots", "sites"), LayerCounts(10, 8, 0, 0, {"no_location": 1, "no_date": 1}), lots
         ),
         "violence": LayerResult(
-            _layer("violence", "events"),
+            _incidents(grid),
             LayerCounts(100, 90, 6, 3, {"implausible_location": 1}, {"where": 6}),
             violence,
         ),
         "parks": LayerResult(_layer("parks", "sites"), LayerCounts(4, 4, 0, 0), empty),
     }
+
+
+def _incidents(grid: StudyGrid, n: int = 900) -> Layer:
+    """Incidents of the year, more of them in the west and in the evening."""
+    rng = np.random.default_rng(7)
+    weight = 1.0 + 4.0 * (grid.center_x_u < WEST_U + 0.4 * (grid.center_x_u.max() - WEST_U))
+    cell = rng.choice(grid.n_cells, n, p=weight / weight.sum())
+    hour = np.minimum(rng.triangular(0, 22, 24, n), 23.9)
+    seconds = (rng.integers(0, 365, n) * 86400 + hour * 3600).astype("timedelta64[s]")
+    plain = _layer("violence", "events")
+    return dataclasses.replace(
+        plain,
+        x=grid.center_x_u[cell],
+        y=grid.center_y_u[cell],
+        time=np.datetime64("2023-01-01", "s") + seconds,
+        known_at=np.full(n, np.datetime64("2023-01-01", "s")),
+        until=np.full(n, np.datetime64("NaT"), "datetime64[s]"),
+        category=np.full(n, -1, np.int16),
+        incident=np.arange(n),
+        flags={"sexual": rng.random(n) < 0.1},
+        attributes=pa.table({"_file": pa.array(np.zeros(n, np.int32)), "_row": pa.array(np.arange(n))}),
+    )
 
 
 def _layer(name: str, kind: str) -> Layer:

@@ -125,13 +125,27 @@
 
   /* ---- details ---- */
   const details = byId("details");
+  const nothingYet = details.firstElementChild.cloneNode(true);
+  let opener = null;
   function tell(title, nodes, focus) {
+    if (focus && document.activeElement !== byId("details-box")) { opener = document.activeElement; }
     byId("details-heading").textContent = title;
     details.replaceChildren(...nodes);
     const panel = byId("panel");
     const box = byId("details-box");
     if (panel.scrollHeight > panel.clientHeight) { panel.scrollTop = box.offsetTop - panel.offsetTop; }
     if (focus) { byId("details-box").focus({ preventScroll: false }); }
+  }
+  function forget() {
+    byId("details-heading").textContent = "Details";
+    details.replaceChildren(nothingYet.cloneNode(true));
+    if (map) {
+      map.setFilter("chosen", ["==", ["get", "at"], -1]);
+      map.setFilter("chosen-halo", ["==", ["get", "at"], -1]);
+    }
+    delete root.dataset.chosen;
+    if (opener && opener.isConnected) { opener.focus(); }
+    opener = null;
   }
   function placeNodes(place) {
     const nodes = [facts(place.rows)];
@@ -193,7 +207,7 @@
   function fillPlaces(overlay) {
     const colored = overlay && overlay.colors.length > 0;
     map.setPaintProperty("places-fill", "fill-color",
-      colored ? ["at", ["get", "at"], ["literal", overlay.colors]] : "#ffffff");
+      colored ? ["to-color", ["get", "color"], "#ffffff"] : "#ffffff");
     map.setPaintProperty("places-fill", "fill-opacity", colored ? fade() : 0);
   }
   function current() {
@@ -237,6 +251,12 @@
     const first = byId("found").querySelector("button");
     if (event.key === "Enter" && first) { first.click(); event.preventDefault(); }
   });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") { return; }
+    const box = byId("search");
+    if (document.activeElement === box && box.value) { box.value = ""; search(); event.preventDefault(); return; }
+    if (root.dataset.chosen) { forget(); }
+  });
   const numbers = new Map(data.places.map((place, at) => [place.id, at]));
   for (const link of document.querySelectorAll("a.to-place, a[href^='#place-']")) {
     const id = link.dataset.place || link.getAttribute("href").slice("#place-".length);
@@ -258,7 +278,8 @@
       { id: "ground", type: "background", paint: { "background-color": "#e9e8ec" } },
       { id: "city", type: "fill", source: "area", paint: { "fill-color": "#ffffff" } },
     ];
-    sources.places = collection(data.polygons.map((polygon, at) => feature(polygon, { at: at })));
+    const colored = data.overlays.find((item) => item.colors.length > 0);
+    sources.places = collection(data.polygons.map((polygon, at) => feature(polygon, { at: at, color: colored ? colored.colors[at] : "#ffffff" })));
     layers.push({ id: "places-fill", type: "fill", source: "places", paint: { "fill-color": "#ffffff", "fill-opacity": 0 } });
     for (const item of data.overlays) {
       if (!item.image) { continue; }

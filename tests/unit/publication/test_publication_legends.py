@@ -44,10 +44,10 @@ def test_the_lower_bound_stands_in_the_label() -> None:
     labels = [item.label for item in legends.tier_value_legend(values, tiers_of(values), "expected")]
     assert labels == [
         "5: the rest",
-        "4: to 20 %, from 801 expected",
-        "3: to 10 %, from 901 expected",
-        "2: to 5 %, from 951 expected",
-        "1: top 1 % of cells, from 991 expected",
+        "4: to 20 % (801 expected or more)",
+        "3: to 10 % (901 expected or more)",
+        "2: to 5 % (951 expected or more)",
+        "1: top 1 % of cells (991 expected or more)",
     ]
 
 
