@@ -111,18 +111,6 @@ class Server:
         assert found["__typename"] == "LaunchRunSuccess", found
         return str(found["run"]["runId"])
 
-    def workers(self, run_id: str) -> list[int]:
-        """Processes that execute a run."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                line = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"execute_run" in line and run_id.encode() in line:
-                found.append(int(folder.name))
-        return found
-
 
 @contextmanager
 def installation(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
