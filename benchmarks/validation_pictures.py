@@ -53,7 +53,7 @@ def hits(accuracy: dict[str, Any], path: Path) -> None:
     )
     right.axhline(1.0, color="#1f6391", lw=1.5)
     right.set_xticks(range(len(ratios)), [f"{share:.1%}".replace(".0%", "%") for share in shares])
-    right.set(xlabel="share of cells flagged", ylabel="incidents caught, forecast over the rule to beat")
+    right.set(xlabel="share of cells flagged", ylabel="hits over those of the rule to beat")
     right.set_title("95 % intervals, spatial blocks", fontsize=9, loc="left")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -37,7 +37,20 @@ OTHER_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "(others)": "The declared columns of the layer, as text, as they were read; never others.",
     },
     "evidence_311": {
-        "(all)": "How much the ranking hangs on 311 reporting: one row a measure, with its unit in the file.",
+        "category": "Kind of request.",
+        "requests": "First reports in the lookback before the outcome window; repeats are left out.",
+        "requests_latest": "First reports in the newest time of that length; empty if not recorded.",
+        "requests_before": "First reports in the time before that; empty if not recorded.",
+        "change": "requests_latest over requests_before, less 1.",
+        "incidents_(band)": "Outcome in cells at that distance (meters) from the nearest request.",
+        "rate_ratio_(band)": "Rate of the outcome at that distance over the rate beyond the last band.",
+        "rate_ratio_low_(band)": "Low end of its 90 % interval (spatial blocks).",
+        "rate_ratio_high_(band)": "High end.",
+        "selection_frequency": "Share of repeated selections that the category's factor entered.",
+        "rrv": "Relative risk value in the model, beside all other factors; empty if not in it.",
+        "rrv_low": "Low end of its interval, given the selection.",
+        "rrv_high": "High end.",
+        "reports_per_month": "How often an incident already reported is reported again where these requests are made.",
     },
 }
 _WORK = {
