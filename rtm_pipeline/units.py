@@ -125,6 +125,13 @@ class Duration:
 
 
 def _shift(day: date, by: Duration, sign: int) -> date:
+    try:
+        return _moved(day, by, sign)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{by} {'after' if sign > 0 else 'before'} {day} is no date of the calendar.") from None
+
+
+def _moved(day: date, by: Duration, sign: int) -> date:
     if by.unit == "h":
         if by.value % 24:
             raise ConfigError(f"{by} is not a whole number of days; windows begin and end at local midnight.")

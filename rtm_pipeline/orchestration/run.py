@@ -4,6 +4,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from rtm_pipeline.orchestration.alerts import send
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.assets import SETTINGS
 from rtm_pipeline.orchestration.build import defs_of
-from rtm_pipeline.orchestration.locks import CityBusyError
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run_log import open_log
 from rtm_pipeline.orchestration.schedules import job_name
@@ -210,13 +210,16 @@ def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]
 
 def _text(message: str, kind: str) -> str:
     """The message of an error without the class name that Dagster puts before it."""
-    text = message.strip()
-    for prefix in (f"rtm_pipeline.errors.{kind}: ", f"rtm_pipeline.orchestration.locks.{kind}: ", f"{kind}: "):
-        text = text.removeprefix(prefix)
-    return text
+    return re.sub(rf"^(?:[A-Za-z_][\w.]*\.)?{re.escape(kind)}: ", "", message.strip())
 
 
 def _exit_code(kind: str) -> int:
-    known: dict[str, type[errors.RtmError]] = {name: getattr(errors, name) for name in errors.__all__}
-    known[CityBusyError.__name__] = CityBusyError
-    return known[kind].exit_code if kind in known else 1
+    return _error_classes(errors.RtmError).get(kind, 1)
+
+
+def _error_classes(base: type[errors.RtmError]) -> dict[str, int]:
+    """Name -> exit code, of all kinds of our errors: rooms have their own beside the common ones."""
+    found = {base.__name__: base.exit_code}
+    for kind in base.__subclasses__():
+        found |= _error_classes(kind)
+    return found

@@ -11,9 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
-from rtm_pipeline.sources.answers import Answer, Passing
+from rtm_pipeline.sources.answers import Answer, Passing, RefusedError
 from rtm_pipeline.sources.feed import FeedState, Page
 from rtm_pipeline.sources.headers import match_headers, merge_requests, near, some_names
+from rtm_pipeline.sources.portal_columns import asked_columns, refuse_gone
 from rtm_pipeline.sources.portal_geometry import wkb_of_geojson
 from rtm_pipeline.sources.portal_json import text_of
 from rtm_pipeline.sources.portal_table import PulledSet, page_table, source_read
@@ -67,13 +68,7 @@ class _ArcGISFeed:
 
     def state(self) -> FeedState:
         described = _describe(self.spec, self.path, self.endpoint, self.transport)
-        gone = [name for name in (self.object_id, *self.fields) if name not in described.fields]
-        if gone:
-            raise SchemaError(
-                f"{self.where}: the fields {some_names(gone)} were there when the reading began and are gone: the "
-                f"layer was changed while it was read. Fields now: {some_names(described.fields)}. Run again; if they "
-                "were renamed, add their new names under the source's aliases."
-            )
+        refuse_gone((self.object_id, *self.fields), described.fields, where=self.where)
         said = self._ask({"returnCountOnly": "true", "f": "json"}).value
         count = said.get("count") if isinstance(said, dict) else None
         if not isinstance(count, int) or count < 0:
@@ -81,7 +76,7 @@ class _ArcGISFeed:
         return FeedState(count, None, described.version)
 
     def page(self, offset: int, limit: int, since: str | None) -> Page:
-        answer = self._ask(
+        answer = self._page(
             {
                 "outFields": ",".join(dict.fromkeys((self.object_id, *self.fields))),
                 "orderByFields": self.order_by,
@@ -111,6 +106,13 @@ class _ArcGISFeed:
         columns = {name: [text_of(row.get(name)) for row in rows] for name in self.fields}
         geometry = wkb_of_geojson(shapes, where=self.where) if self.geometry else None
         return Page(page_table([str(key) for key in keys], columns, geometry), answer.n_bytes)
+
+    def _page(self, params: Mapping[str, str]) -> Answer:
+        try:
+            return self._ask(params)
+        except RefusedError:
+            self.state()  # says so if a field is gone, which is why the server refuses
+            raise
 
     def _ask(self, params: Mapping[str, str]) -> Answer:
         return self.transport.get_json(
@@ -183,7 +185,7 @@ def read_arcgis(
     described = _describe(spec, path, endpoint, transport)
     where = _where(spec)
     match = match_headers(wanted, described.fields, where=where)
-    fields = tuple(dict.fromkeys(described.fields[at] for _, at in match.positions if at is not None))
+    fields = asked_columns(match, described.fields)
     feed = _ArcGISFeed(spec, path, fields, described.object_id, _order(spec, described), geometry, endpoint, transport)
     store = PullStore(state_dir, feed.signature) if state_dir else None
     rows = max(2, min(page_rows, described.page_rows))
@@ -264,7 +266,8 @@ def _refuse_errors(value: object, spec: ArcGISSource) -> None:
     if code in _PASSING_CODES:
         raise Passing(f"the server answers with error {code}: {said}")
     hint = " Look at the token." if code in _TOKEN_CODES else ""
-    raise SourceError(f"{_where(spec)}: the server answers with error {code}: {said}.{hint}")
+    status = code if isinstance(code, int) else 200
+    raise RefusedError(f"{_where(spec)}: the server answers with error {code}: {said}.{hint}", status)
 
 
 def arcgis_mark(spec: ArcGISSource, transport: Transport) -> str | None:

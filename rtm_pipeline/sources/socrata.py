@@ -15,6 +15,7 @@ from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
 from rtm_pipeline.sources.answers import RefusedError
 from rtm_pipeline.sources.feed import FeedState, Page
 from rtm_pipeline.sources.headers import HeaderMatch, match_headers, merge_requests, some_names
+from rtm_pipeline.sources.portal_columns import asked_columns, refuse_gone
 from rtm_pipeline.sources.portal_geometry import wkb_of_geojson
 from rtm_pipeline.sources.portal_json import text_of
 from rtm_pipeline.sources.portal_table import PulledSet, page_table, source_read
@@ -71,13 +72,7 @@ class _SocrataFeed:
 
     def state(self) -> FeedState:
         described = _describe(self.spec, self.dataset, self.endpoint, self.transport)
-        gone = [name for name in self._asked() if name not in described.fields]
-        if gone:
-            raise SchemaError(
-                f"{self.where}: the columns {some_names(gone)} were there when the reading began and are gone: the "
-                f"data set was changed while it was read. Columns now: {some_names(described.fields)}. Run again; if "
-                "they were renamed, add their new names under the source's aliases."
-            )
+        refuse_gone(self._asked(), described.fields, where=self.where)
         count, stamp = self._count()
         return FeedState(count, stamp, described.version)
 
@@ -105,7 +100,12 @@ class _SocrataFeed:
             "$offset": str(offset),
             **self._filter(since),
         }
-        rows, n_bytes = self._rows(params)
+        try:
+            rows, n_bytes = self._rows(params)
+        except RefusedError as error:
+            if error.status == 400:
+                self.state()  # says so if a column is gone, which is why the portal refuses
+            raise
         self._check_fields(rows)
         keys = [row.get(_ID) for row in rows]
         if not all(isinstance(key, str) and key for key in keys):
@@ -229,7 +229,7 @@ def _describe(spec: SocrataSource, dataset: str, endpoint: Endpoint, transport: 
 
 
 def _fields_of(match: HeaderMatch, described: _Description, where: str) -> tuple[str, ...]:
-    fields = tuple(dict.fromkeys(described.fields[at] for _, at in match.positions if at is not None))
+    fields = asked_columns(match, described.fields)
     odd = [name for name in fields if not _FIELD.match(name)]
     if odd:
         raise SchemaError(f"{where}: the portal names columns in a way that can't be asked for: {some_names(odd)}.")

@@ -13,7 +13,7 @@ from fakes.portal import Dataset, FakePortal, Layer
 
 from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.orchestration.paths import Paths
-from rtm_pipeline.orchestration.run import RunReport, loaded_again, run_city
+from rtm_pipeline.orchestration.run import RunReport, StepEvent, loaded_again, run_city
 from rtm_pipeline.sources.transport import Transport
 
 FIRST = date(2024, 6, 1)
@@ -53,7 +53,7 @@ factors:
   vacant_lots: {{layer: vacant_lots, operationalization: proximity, max_influence: 2 blocks}}
   liquor: {{layer: liquor, operationalization: proximity, max_influence: 2 blocks}}
 outcome: {{layer: violence, window: 1y, lag: 0d, unit: incident}}
-model: {{family: poisson, folds: 3, bootstrap: {{refits: 10, selections: 2}}}}
+model: {{family: poisson, folds: 3, bootstrap: {{refits: 0, selections: 0}}}}
 forecast: {{horizon: 1y, history: all}}
 {more}"""
 
@@ -107,25 +107,23 @@ class PortalCity:
         days: int = 1,
         rows: int = 1,
         transport: Mapping[str, Any] | None = None,
-        from_run: str | None = None,
-        output: Path | None = None,
     ) -> RunReport:
         """Let days pass, each with new rows, and run."""
         for _ in range(days):
             self.as_of += timedelta(days=1)
             for _ in range(rows):
                 self.add_crime(self.as_of - timedelta(days=1))
-        return self.run(transport=transport, from_run=from_run, output=output)
+        return self.run(transport=transport)
 
     def run(
         self,
         *,
         transport: Mapping[str, Any] | None = None,
         from_run: str | None = None,
-        output: Path | None = None,
+        listen: Callable[[StepEvent], None] | None = None,
     ) -> RunReport:
         """Run as things stand; the clock says the morning of ``as_of``, and waits take no time."""
-        paths = Paths.resolve(config_dir=self.folder, output=output or self.output)
+        paths = Paths.resolve(config_dir=self.folder, output=self.output)
         loaded = self.loaded()
         if from_run:
             loaded, from_run = loaded_again(loaded, paths, from_run)
@@ -135,7 +133,11 @@ class PortalCity:
         morning = datetime(self.as_of.year, self.as_of.month, self.as_of.day, 8, tzinfo=UTC)
         try:
             return run_city(
-                loaded, paths, from_run=from_run, resource_overrides={"transport": way, "clock": lambda: morning}
+                loaded,
+                paths,
+                from_run=from_run,
+                listen=listen,
+                resource_overrides={"transport": way, "clock": lambda: morning},
             )
         finally:
             way.close()
@@ -175,6 +177,3 @@ def limits() -> Dataset:
 
 def _no_wait(_: float) -> None:
     return None
-
-
-Change = Callable[[PortalCity], None]
