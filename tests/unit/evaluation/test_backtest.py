@@ -122,3 +122,32 @@ def test_too_short_a_past_is_told():
     assert early.forecast is None
     assert early.accuracy.verdict == "not_judged"
     assert "at least 30 are needed" in early.accuracy.missing["forecast"]
+
+
+@pytest.mark.parametrize("days", [3, 30])
+def test_short_horizons_are_scaled_and_judged(judged: Backtest, days: int):
+    layer = layer_of(CITY)
+    plan = BacktestPlan(
+        vintage=Vintage(CUTOFF - timedelta(days=365), Window(CUTOFF - timedelta(days=365), CUTOFF)),
+        cutoff=CUTOFF,
+        judged=Window(CUTOFF, CUTOFF + timedelta(days=days)),
+        observed_at=CITY.cutoff,
+        unit="incident",
+        history=None,
+        model=ModelSpec(),
+        block_side_u=380.0,
+        seed=1,
+    )
+    found = backtest(CITY.grid, layer, plan, FactorSet({}, {}), groups=(GROUPS,))
+    assert found.forecast is not None
+    assert judged.forecast is not None
+    # The season of a made city is flat: three days have 3/365 of a year's incidents, and the ranking is the year's.
+    ratio = found.forecast.expected.sum() / judged.forecast.expected.sum()
+    assert ratio == pytest.approx(days / 365, rel=0.25)
+    assert np.corrcoef(found.forecast.expected, judged.forecast.expected)[0, 1] > 0.999
+    assert found.accuracy.n_events == found.observed.sum()
+    if days == 3:
+        assert found.accuracy.verdict == "not_judged"
+        assert "at least 30 are needed to judge" in str(found.accuracy.as_json()["verdict_reason"])
+    else:
+        assert found.accuracy.verdict in ("better", "not_better")
