@@ -1,9 +1,9 @@
-"""The pictures of docs/validation.md, drawn from two releases.
+"""The pictures of docs/validation.md, drawn from three releases.
 
 rtm backtest st_louis_2018 --cutoff 2019-01-01 --set outcome.unit=offence --data-dir FOLDER --output output
 rtm run kansas_city_2017 --data-dir FOLDER --output output
 python benchmarks/validation_pictures.py --st-louis output/releases/st_louis/RUN_ID \
-        --kansas-city output/releases/kansas_city_2017/RUN_ID
+        --st-louis-night output/releases/st_louis/latest --kansas-city output/releases/kansas_city_2017/latest
 """
 
 from __future__ import annotations
@@ -100,13 +100,14 @@ def main() -> int:
     """Draw all four."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--st-louis", type=Path, required=True)
+    parser.add_argument("--st-louis-night", type=Path, required=True)
     parser.add_argument("--kansas-city", type=Path, required=True)
     parser.add_argument("--to", type=Path, default=Path("docs/pictures"))
     given = parser.parse_args()
     accuracy = json.loads((given.st_louis / "accuracy.json").read_text(encoding="utf-8"))
     hits(accuracy, given.to / "st_louis_hits.png")
     calibration(accuracy, given.to / "st_louis_calibration.png")
-    shrunk(given.st_louis / "public" / "map.png", given.to / "st_louis_risk.png")
+    shrunk(given.st_louis_night / "public" / "map.png", given.to / "st_louis_risk.png")
     shrunk(given.kansas_city / "public" / "map.png", given.to / "kansas_city_risk.png")
     return 0
 
