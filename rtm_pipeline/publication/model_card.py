@@ -33,9 +33,9 @@ from rtm_pipeline.publication.report_words import (
 __all__ = ["model_card"]
 
 
-def model_card(content: ReleaseContent) -> str:
-    """The card of a run as Markdown."""
-    facts = facts_of(content, PUBLIC)
+def model_card(content: ReleaseContent, facts: Facts | None = None) -> str:
+    """The card of a run as Markdown; ``facts`` are those of the public edition, where they are there already."""
+    facts = facts_of(content, PUBLIC) if facts is None else facts
     parts = [
         f"# Model card: risk terrain of {cell(facts.label)}, {facts.as_of}",
         cell(f"Run {facts.run_id}, rtm_pipeline {__version__}. Errors and questions: {facts.contact}."),

@@ -26,6 +26,7 @@ from rtm_pipeline.publication.provenance import DISCLAIMER, barred_sources, sour
 from rtm_pipeline.publication.qgis_project import ProjectLayer, write_project
 from rtm_pipeline.publication.release import write_json
 from rtm_pipeline.publication.report import write_reports
+from rtm_pipeline.publication.report_facts import facts_of
 from rtm_pipeline.publication.stac import write_catalog, write_public_manifest
 from rtm_pipeline.publication.suppression import public_neighborhoods
 from rtm_pipeline.publication.surfaces import Surface, surfaces_of, write_surface
@@ -69,10 +70,11 @@ def write_release(content: ReleaseContent, folder: Path) -> None:
     )
     for edition in (PUBLIC, RESTRICTED):
         (folder / edition / "SOURCES.txt").write_text(sources_text(content, edition), encoding="utf-8")
-    card = model_card(content)
+    facts = {edition: facts_of(content, edition) for edition in (PUBLIC, RESTRICTED)}
+    card = model_card(content, facts[PUBLIC])
     for target in (folder, public):
         (target / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-    write_reports(content, folder)
+    write_reports(content, folder, facts)
     write_catalog(content, public, shown)
     write_public_manifest(content, public)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rtm_pipeline.errors import PublishError
@@ -9,14 +10,14 @@ from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, ReleaseContent
 from rtm_pipeline.publication.html_report import report_html
 from rtm_pipeline.publication.pages import write_pages
 from rtm_pipeline.publication.pdf import write_essentials
-from rtm_pipeline.publication.report_facts import facts_of
+from rtm_pipeline.publication.report_facts import Facts, facts_of
 from rtm_pipeline.publication.webmap import map_data
 from rtm_pipeline.publication.webmap_overlay import cell_picture
 
 __all__ = ["write_reports"]
 
 
-def write_reports(content: ReleaseContent, folder: Path) -> None:
+def write_reports(content: ReleaseContent, folder: Path, facts_by_edition: Mapping[str, Facts] | None = None) -> None:
     """Write ``report.html`` and ``essentials.pdf`` of both editions and the public pages of neighborhoods.
 
     Parameters
@@ -24,6 +25,8 @@ def write_reports(content: ReleaseContent, folder: Path) -> None:
     content : ReleaseContent
     folder : Path
         Of the release; the folders ``public`` and ``restricted`` are made where they are missing.
+    facts_by_edition : mapping of str to Facts, optional
+        Where they are there already.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def write_reports(content: ReleaseContent, folder: Path) -> None:
         target = folder / edition
         try:
             target.mkdir(exist_ok=True)
-            facts = facts_of(content, edition)
+            facts = facts_of(content, edition) if facts_by_edition is None else facts_by_edition[edition]
             data = map_data(content, facts, picture)
             write_essentials(content, facts, target / "essentials.pdf")
             write_pages(facts, data, target)

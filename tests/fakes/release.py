@@ -416,6 +416,7 @@ def _site_table(
     inside = grid.exposure[at] > 0.999
     data: dict[str, Any] = {
         "site_id": [f"{letter}{100 + i:04d}" for i in range(n)],
+        "address": [f"{i} Main St" if i else names.address for i in range(n)],
         "rank": np.arange(1, n + 1),
         "action": ["greening" if letter == "L" else "repair"] * n,
         "expected_incidents": forecast.expected[at],
@@ -437,11 +438,7 @@ def _site_table(
         "x": grid.center_x_u[at] + np.where(inside, 37.5, 0.0),
         "y": grid.center_y_u[at] - np.where(inside, 12.5, 0.0),
     }
-    rows = _filled(table, n, data)
-    field = pa.field(
-        "address", pa.string(), metadata={"description": "Street address as the source has it.", "unit": ""}
-    )
-    return rows.append_column(field, pa.array([f"{i} Main St" if i else names.address for i in range(n)]))
+    return _filled(table, n, data)
 
 
 def _area_table(
