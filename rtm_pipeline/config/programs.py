@@ -51,6 +51,8 @@ class SitesPlan:
         Column with the size, of which one unit is ``size_m2`` square meters.
     authority : tuple of (str, tuple of str), optional
         Column, and its values where the city may work by law.
+    leave_out : tuple of (str, tuple of str, str, bool)
+        Column, values, reason, and whether such sites still stand for what they are.
     """
 
     layer: str
@@ -63,6 +65,7 @@ class SitesPlan:
     size_column: str | None = None
     size_m2: float = 1.0
     authority: tuple[str, tuple[str, ...]] | None = None
+    leave_out: tuple[tuple[str, tuple[str, ...], str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,7 @@ def _sites(target: str, model: SitesModel) -> SitesPlan:
         size_column=rules.size.column if rules.size else None,
         size_m2=_M2[rules.size.unit] if rules.size else 1.0,
         authority=(rules.authority.column, rules.authority.values) if rules.authority else None,
+        leave_out=tuple((rule.column, rule.values, rule.reason, rule.stands) for rule in rules.leave_out),
     )
 
 

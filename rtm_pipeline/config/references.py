@@ -141,6 +141,7 @@ def _programs(model: CityModel, note: Note) -> None:
         columns = [("id", sites.id), ("status", sites.status), ("address", sites.address)]
         columns += [("owners", owner.column) for owner in sites.owners]
         columns += [("eligible", part.column) for part in (rules.authority, rules.size) if part is not None]
+        columns += [("eligible", rule.column) for rule in rules.leave_out]
         for key, column in columns:
             if column is not None and column not in kept:
                 note((*keys, key), f"layer {sites.layer} does not keep the column '{column}'; add it to its keep.")

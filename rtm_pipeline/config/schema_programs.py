@@ -41,6 +41,19 @@ class SizeModel(Strict):
     """What one of its units is."""
 
 
+class LeaveOutModel(Strict):
+    """Sites of which a kept column has one of these values may not be worked on."""
+
+    column: str
+    """Kept column."""
+    values: TextList
+    """Its values."""
+    reason: str = Field(min_length=3)
+    """Told with the number of sites that it leaves out."""
+    stands: bool = False
+    """Whether they still are such sites and count among those of their place."""
+
+
 class EligibleModel(Strict):
     """Rules by which sites may be worked on; each exclusion is counted by its reason."""
 
@@ -50,6 +63,8 @@ class EligibleModel(Strict):
     """Statuses of the source under which a site is none (demolished, under construction)."""
     authority: ColumnValuesModel | None = None
     """Sites where the city has the legal authority to work; without it, everywhere."""
+    leave_out: tuple[LeaveOutModel, ...] = ()
+    """Anything else that rules sites out, each with its own reason."""
     size: SizeModel | None = None
     """Where the size is told; sites without one are neither too small nor too large."""
     min_m2: float | None = Field(default=None, gt=0)

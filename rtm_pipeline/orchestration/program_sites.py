@@ -88,6 +88,7 @@ def program_sites(
             no_authority=_no_authority(layer, rules, sites),
             among=sites.target == TARGETS.index(rules.target),
         )
+        sites = sites.with_exclusions(_left_out(layer, rules, sites))
     return sites
 
 
@@ -112,6 +113,17 @@ def _sizes(layer: Layer, rules: SitesPlan, sites: Sites) -> NDArray[np.float64] 
             f"programs.{rules.target}s.eligible.size: the column {rules.size_column} must hold numbers; {error}."
         ) from None
     return np.where(numbers > 0, numbers * rules.size_m2, np.nan)
+
+
+def _left_out(layer: Layer, rules: SitesPlan, sites: Sites) -> list[tuple[str, NDArray[np.bool_], bool]]:
+    """The city's own rules as exclusions: reason, sites, and whether they still stand."""
+    mine = sites.target == TARGETS.index(rules.target)
+    found = []
+    for column, values, reason, stands in rules.leave_out:
+        hit = mine & np.isin(_of_sites(layer, rules, column, sites), np.array(values, dtype=np.str_))
+        if hit.any():
+            found.append((reason, hit, stands))
+    return found
 
 
 def _no_authority(layer: Layer, rules: SitesPlan, sites: Sites) -> NDArray[np.bool_] | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.spec import StudyGrid
-from rtm_pipeline.priorities.benefit import BenefitModel, scale_radius, simulate
+from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, scale_radius, simulate
 from rtm_pipeline.priorities.registry import Registry
 
-__all__ = ["optimistic_scenarios", "radius_benefits", "what_if"]
+__all__ = ["optimistic_scenarios", "plain_unit_benefit", "radius_benefits", "what_if"]
 
 
 def radius_benefits(
@@ -44,6 +46,19 @@ def radius_benefits(
     own = scaled.own_benefit()
     every = np.arange(len(model.sites))
     return np.where(action >= 0, own[every, action], np.nan), simulate(scaled, site, kind).prevented
+
+
+def plain_unit_benefit(
+    grid: StudyGrid, model: BenefitModel, site: NDArray[np.int64], kind: NDArray[np.int64]
+) -> float | None:
+    """What the funded set would prevent a year if one lone site stood for a whole cluster (``min_unit_sites`` 1).
+
+    None where that is what the model assumes anyway.
+    """
+    if all(one.min_unit_sites == 1 for one in model.kinds):
+        return None
+    kinds = tuple(replace(one, min_unit_sites=1) for one in model.kinds)
+    return simulate(benefit_model(grid, model.sites, model.forecast, kinds), site, kind).prevented
 
 
 def optimistic_scenarios(

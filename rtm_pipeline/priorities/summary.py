@@ -13,7 +13,7 @@ from rtm_pipeline.priorities.grants import poverty_third
 from rtm_pipeline.priorities.inputs import PriorityInputs
 from rtm_pipeline.priorities.portfolio import Portfolio
 from rtm_pipeline.priorities.registry import Registry
-from rtm_pipeline.priorities.scenarios import optimistic_scenarios
+from rtm_pipeline.priorities.scenarios import optimistic_scenarios, plain_unit_benefit
 from rtm_pipeline.priorities.sites import TARGETS
 from rtm_pipeline.priorities.spec import BudgetSpec, PrioritySpec
 
@@ -58,6 +58,7 @@ def summarize(
             "level": spec.level,
             "draws": spec.draws,
             "prevented_at_radius": dict(radii),
+            "prevented_plain_unit": plain_unit_benefit(inputs.grid, model, portfolio.site, portfolio.kind),
             "scenarios": _scenarios(inputs, registry, model, portfolio),
         },
     }

@@ -120,7 +120,7 @@ def test_a_broken_configuration_does_not_take_the_other_cities_down(tmp_path: Pa
     (configs / "broken.yaml").write_text("schema: 1\ncity: broken\n")
     defs = build_defs(config_dir=configs, data_dir=DEMO_DATA, output=tmp_path / "out")
     names = {job.name for job in defs.jobs or []}
-    assert names == {"demo_city_nightly", "demo_city_whatif"}
+    assert names == {"demo_city_nightly", "demo_city_whatif", "maintenance"}
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         asset_selection=[dg.AssetKey("broken_broken")], instance=dg.DagsterInstance.ephemeral(), raise_on_error=False
     )

@@ -9,6 +9,7 @@ from rtm_pipeline.priorities.benefit import Kind, benefit_model, make_kinds, sca
 from rtm_pipeline.priorities.evidence import load_registry
 from rtm_pipeline.priorities.outcome import CellForecast
 from rtm_pipeline.priorities.reach import reach
+from rtm_pipeline.priorities.scenarios import plain_unit_benefit
 from rtm_pipeline.priorities.sites import make_sites
 from rtm_pipeline.priorities.spec import InterventionSpec, default_interventions
 
@@ -83,6 +84,9 @@ def test_a_lone_lot_need_not_stand_for_a_cluster(grid):
     plain = benefit_model(grid, sites, forecast, [Kind("greening", 0, "x", 0.068, 500.0, 1.0)])
     wary = benefit_model(grid, sites, forecast, [Kind("greening", 0, "x", 0.068, 500.0, 1.0, min_unit_sites=5)])
     assert wary.own_benefit()[0, 0] == pytest.approx(plain.own_benefit()[0, 0] / 5)
+    one = np.zeros(1, np.int64)
+    assert plain_unit_benefit(grid, wary, one, one) == pytest.approx(plain.own_benefit()[0, 0])
+    assert plain_unit_benefit(grid, plain, one, one) is None
 
 
 def test_sites_that_may_not_be_worked_on_still_count_in_their_place(grid):
