@@ -8,7 +8,7 @@ OUTPUT ?= output
 DATA ?= data/$(CITY)
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba-cache
 
-.PHONY: run test acceptance ui bench lint lock docs clean help
+.PHONY: run test acceptance ui bench lint lock lock-check docs clean help
 help:
 	@echo "make run [CITY=name DATA=folder] | test | acceptance | ui | bench | lint | docs | lock | clean"
 
@@ -57,6 +57,10 @@ bench: $(VENV)/.dev
 docs: $(VENV)/.dev
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 	@echo "docs/_build/index.html"
+
+# Whether pyproject.toml and the locks still agree.
+lock-check: $(VENV)/.dev
+	@$(BIN)/python locks/compile.py --check
 
 # Resolves anew; commit the result. The files name no registry host.
 lock: $(VENV)/.dev

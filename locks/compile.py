@@ -2,7 +2,8 @@
 and `locks/dev.txt` (with tests and tools).
 
 Both carry hashes for every platform and Python 3.11 to 3.13 and name no registry host. ``--check`` resolves anew with
-the pins as preferences and fails if the files would change.
+the pins as preferences and fails if the files would change; where no registry answers it says so and passes, because
+installing from the lock then fails by itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+UNREACHABLE = ("error sending request", "Failed to fetch", "dns error", "timed out", "Could not connect")
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = [
     *(
@@ -43,7 +45,17 @@ def compile_lock(name: str, options: list[str], target: Path) -> None:
         backend.write(BUILD)
         backend.flush()
         command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", backend.name, *COMMON, *options]
-        subprocess.run([*command, "--output-file", str(target), "--no-annotate"], cwd=ROOT, check=True)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            [*command, "--output-file", str(target), "--no-annotate"],
+            cwd=ROOT,
+            check=False,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    sys.stderr.write(done.stderr)
+    if done.returncode and any(sign in done.stderr for sign in UNREACHABLE):
+        raise ConnectionError(name)
+    done.check_returncode()
 
 
 def main() -> int:
@@ -57,7 +69,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / name
             target.write_bytes((ROOT / "locks" / name).read_bytes())
-            compile_lock(name, options, target)
+            try:
+                compile_lock(name, options, target)
+            except ConnectionError:
+                print("No registry answers: whether the locks have drifted is not known.", file=sys.stderr)  # noqa: T201
+                return 0
             if target.read_text() != (ROOT / "locks" / name).read_text():
                 drifted.append(name)
     if drifted:
