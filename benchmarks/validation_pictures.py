@@ -1,6 +1,7 @@
 """The pictures of docs/validation.md, drawn from three releases.
 
 rtm backtest st_louis_2018 --cutoff 2019-01-01 --set outcome.unit=offence --data-dir FOLDER --output output
+rtm run st_louis_2018 --data-dir FOLDER --output output
 rtm run kansas_city_2017 --data-dir FOLDER --output output
 python benchmarks/validation_pictures.py --st-louis output/releases/st_louis/RUN_ID \
         --st-louis-night output/releases/st_louis/latest --kansas-city output/releases/kansas_city_2017/latest
