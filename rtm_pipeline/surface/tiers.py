@@ -1,7 +1,8 @@
 """Tiers: the one home of class breaks and colors.
 
 A tier is a share of cells, not a value: the top 1 %, to 5 %, to 10 %, to 20 %, the rest. Cells with the same value
-stay together: a tie at a border raises all of them, so the actual shares may be larger and are told.
+stay together: a tie at a border raises all of them, so the actual shares may be larger and are told. Only the lowest
+value is never raised: nothing lifts those cells above any other (no risk factor is near), however many they are.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ TIERS: tuple[Tier, ...] = (
 def tiers_of(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Tier of each cell, shape (n,): 1 to 5, and 0 where the value is NaN.
 
-    Cells are ranked by value, the largest first; a cell is in the best tier that any cell of its value reaches.
+    Cells are ranked by value, the largest first; a cell is in the best tier that any cell of its value reaches. Cells
+    with the lowest value are in the last tier.
     """
     tiers = np.zeros(values.size, np.uint8)
     known = np.flatnonzero(np.isfinite(values))
@@ -60,7 +62,7 @@ def tiers_of(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     tiers[known] = TIERS[-1].number
     for tier in reversed(TIERS[:-1]):
         cells = max(1, round(tier.share * known.size))
-        tiers[known[larger < cells]] = tier.number
+        tiers[known[(larger < cells) & (numbers > ascending[0])]] = tier.number
     return tiers
 
 

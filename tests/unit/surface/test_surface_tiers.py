@@ -24,8 +24,18 @@ def test_ties_raise_the_class_together_and_the_share_tells():
     assert set(tiers[:30]) == {1}  # ten were wanted, thirty tie
     assert set(tiers[30:60]) == {2}
     assert tier_shares(tiers)[1] == pytest.approx(0.03)
-    # All zeros tie across every further border: they are one class, the best that any of them reaches.
-    assert set(tiers[60:]) == {3}
+    # All zeros tie across every further border, but nothing lifts them above any other cell: they are the rest.
+    assert set(tiers[60:]) == {5}
+
+
+def test_a_tie_above_the_lowest_value_is_raised_however_wide():
+    values = np.ones(1000)
+    values[0], values[-1] = 2.0, 0.0
+    assert set(tiers_of(values)[1:-1]) == {1}
+
+
+def test_a_constant_surface_rates_no_cell_above_another():
+    assert set(tiers_of(np.ones(50))) == {5}
 
 
 def test_unknown_cells_have_no_tier():
