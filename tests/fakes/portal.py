@@ -29,11 +29,13 @@ class Dataset:
     rows: list[dict[str, Any]] = field(default_factory=list)
     version: int = 1
     clock: int = 0
+    made: int = 0
     predicates: dict[str, Callable[[dict[str, Any]], bool]] = field(default_factory=dict)
 
     def insert(self, *rows: dict[str, Any], ids: list[str] | None = None) -> None:
         for at, row in enumerate(rows):
-            new = ids[at] if ids else f"row-{len(self.rows):06d}"
+            new = ids[at] if ids else f"row-{self.made:06d}"  # never that of a row that was deleted
+            self.made += 1
             self.rows.append({":id": new, ":updated_at": self._tick(), **row})
         self.version += 1
 

@@ -93,7 +93,7 @@ class PortalCity:
             a, b = self.draw.choice(near)
             lon, lat = a + self.draw.uniform(-4e-4, 4e-4), b + self.draw.uniform(-4e-4, 4e-4)
         row = {
-            "number": f"N{len(data.rows):05d}",
+            "number": f"N{data.made:05d}",
             "reported": f"{day}T12:00:00.000",
             "code": self.draw.choice(["A", "B", "A", "C"]),
             "place": point(lon, lat),
