@@ -212,7 +212,7 @@ def test_schema_renamed_while_paging(portal):
         layer.rows = [({("PARCEL" if k == "PIN" else k): v for k, v in row.items()}, s) for row, s in layer.rows]
 
     portal.faults.append(fake.before_page(3, rename))
-    with pytest.raises(SourceError, match="error 400"):
+    with pytest.raises(SchemaError, match="'PIN' were there when the reading began and are gone"):
         read(portal)
 
 
