@@ -15,7 +15,8 @@ from rtm_pipeline import __version__  # noqa: E402
 project = "rtm_pipeline"
 author = "the authors of rtm_pipeline"
 version = release = __version__
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "formulas"]
+html_math_renderer = "mathtext"
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["dollarmath", "deflist"]

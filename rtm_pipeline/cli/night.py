@@ -119,12 +119,17 @@ def _execute(
     from_run: str | None = None,
 ) -> RunReport:
     """Run the graph with a progress display; leave with the failure's exit code if it fails."""
+    from rtm_pipeline.cli.durations import StepDurations
     from rtm_pipeline.cli.terminal import Progress
+    from rtm_pipeline.orchestration.process import cache_folder
     from rtm_pipeline.orchestration.run import run_city
 
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    with Progress(loaded.city.label, quiet=quiet) as progress:
+    times = StepDurations(cache_folder() / "durations" / f"{loaded.city.name}.json")
+    with Progress(loaded.city.label, times, quiet=quiet) as progress:
         report = run_city(loaded, paths, as_of=as_of, promote=promote, from_run=from_run, listen=progress.on_event)
+    if report.ok:
+        times.save()
     if not report.ok:
         lines = [f"{failure.step}: {failure.message}" for failure in report.failures]
         code = max((failure.exit_code for failure in report.failures), default=1)

@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from rtm_pipeline.cli.durations import StepDurations, words
+
 if TYPE_CHECKING:
     from rtm_pipeline.orchestration.run import StepEvent
 
@@ -13,10 +15,22 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A bar over the steps of a run. Quiet where standard error is no terminal."""
+    """A bar over the steps of a run, with what is left by the last run's times.
 
-    def __init__(self, title: str, *, quiet: bool = False) -> None:
-        self._title = title
+    Quiet where standard error is no terminal.
+
+    Parameters
+    ----------
+    title : str
+        What runs.
+    durations : StepDurations
+        Kept for the next run's estimate also where nothing is shown.
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, title: str, durations: StepDurations, *, quiet: bool = False) -> None:
+        self._title, self._durations = title, durations
         self._live = sys.stderr.isatty() and not quiet
 
     def __enter__(self) -> Progress:
@@ -30,12 +44,13 @@ class Progress:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"),
                 TextColumn("{task.fields[step]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
             self._progress.start()
-            self._task = self._progress.add_task("run", total=None, title=self._title, step="starting")
+            self._task = self._progress.add_task("run", total=None, title=self._title, step="starting", left="")
         return self
 
     def __exit__(
@@ -46,9 +61,14 @@ class Progress:
 
     def on_event(self, event: StepEvent) -> None:
         """Move the bar on when a step ends, name the step that runs."""
+        if event.state == "started":
+            self._durations.started(event.step)
+        elif event.state == "done":
+            self._durations.ended(event.step)
         if not self._live:
             return
         if event.state == "started":
             self._progress.update(self._task, total=event.total, step=event.step.replace("_", " "))
         else:
             self._progress.advance(self._task)
+        self._progress.update(self._task, left=words(self._durations.remaining()))
