@@ -72,4 +72,11 @@ def records_table(records: list[dict[str, Any]]) -> dg.TableMetadataValue:
 
 
 def _scalars(record: dict[str, Any]) -> dict[str, str | int | float | bool]:
-    return {key: value if isinstance(value, str | int | float | bool) else str(value) for key, value in record.items()}
+    return {key: _scalar(value) for key, value in record.items()}
+
+
+def _scalar(value: Any) -> str | int | float | bool:
+    """Four digits are what a table in the UI has room for; every digit stands in the release."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return value if isinstance(value, str | int | bool) else str(value)
