@@ -15,6 +15,7 @@ __all__ = [
     "SchemaError",
     "SourceError",
     "StaleArtifactError",
+    "StorageError",
 ]
 
 
@@ -70,3 +71,7 @@ class StaleArtifactError(RtmError):
     """A stored value was made under other settings or from other inputs than its consumer needs."""
 
     exit_code = 3
+
+
+class StorageError(RtmError):
+    """State can't be written: a full or read-only disk, a bucket that refuses; what stood there is unchanged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +72,10 @@ def city_lock(folder: Path, city: str, output: Path) -> Iterator[CityLock]:
         except OSError:
             file.seek(0)
             raise _busy(city, output, f"process {file.read().strip() or 'unknown'}") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with suppress(OSError):  # on a full disk the lock holds all the same, only its holder's name is missing
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield CityLock(path, lambda: None)
 
 

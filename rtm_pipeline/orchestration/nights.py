@@ -45,7 +45,14 @@ class NightRecord:
 
 
 def record_night(output: Path, city: str, *, state: str, run: str, step: str, message: str = "") -> None:
-    """Write the record; a record that can't be written is logged and stops nothing."""
+    """Write the record; a record that can't be written is logged and stops nothing.
+
+    A failure is not overwritten by the steps of the same run that don't depend on it and go on.
+    """
+    if state == "running":
+        before = last_night(output, city)
+        if before is not None and before.run == run and before.state == "failed":
+            return
     record = NightRecord(state, datetime.now(UTC).isoformat(timespec="seconds"), run, step, message)
     try:
         write_atomic(_file(output, city), json.dumps(asdict(record), indent=1).encode())

@@ -20,6 +20,7 @@ from rtm_pipeline.orchestration.alerts import send
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.assets import SETTINGS
 from rtm_pipeline.orchestration.build import defs_of
+from rtm_pipeline.orchestration.failure_words import first_known, known_kinds
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run_log import open_log
 from rtm_pipeline.orchestration.schedules import job_name
@@ -78,13 +79,15 @@ class _RunLog(logging.Handler):
         self._city, self._listen = city, listen
         self.total = 0
         self._file = file
+        self._full = False
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._file.write(self.format(record) + "\n")
+            if not self._full:
+                self._file.write(self.format(record) + "\n")
         except (OSError, ValueError):
-            self.handleError(record)
+            self._full = True  # what fills the disk stops the steps too, and is told by them
         event = getattr(record, "dagster_meta", {}).get("dagster_event")
         state = {"STEP_START": "started", "STEP_SUCCESS": "done", "STEP_FAILURE": "failed"}.get(
             getattr(event, "event_type_value", "")
@@ -192,13 +195,16 @@ def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]
         if event.event_type_value == "ASSET_CHECK_EVALUATION" and not event.asset_check_evaluation_data.passed
     ]
     steps = [event for event in events if event.event_type_value == "STEP_FAILURE"]
+    full = False
     for event in steps or [event for event in events if event.event_type_value in ("RUN_FAILURE", "PIPELINE_FAILURE")]:
         step = (event.step_key or "run").removeprefix(f"{city}__")
         data = event.step_failure_data if event in steps else event.job_failure_data
-        error = data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
+        error = first_known(data.error)
         kind = (error.cls_name if error else None) or "Error"
+        if kind == errors.StorageError.__name__:
+            if full:
+                continue  # a disk that is full stops every step; it is told once
+            full = True
         if kind == DAGSTER_CHECK_FAILED:
             for check in failed_checks:
                 fatal = check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
@@ -214,12 +220,5 @@ def _text(message: str, kind: str) -> str:
 
 
 def _exit_code(kind: str) -> int:
-    return _error_classes(errors.RtmError).get(kind, 1)
-
-
-def _error_classes(base: type[errors.RtmError]) -> dict[str, int]:
-    """Name -> exit code, of all kinds of our errors: rooms have their own beside the common ones."""
-    found = {base.__name__: base.exit_code}
-    for kind in base.__subclasses__():
-        found |= _error_classes(kind)
-    return found
+    known = known_kinds()
+    return known[kind].exit_code if kind in known else 1

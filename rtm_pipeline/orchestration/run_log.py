@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,9 +56,10 @@ def open_log(paths: Paths, city: str) -> Iterator[RunLog]:
             "Make room, mend its rights, or give another folder with --output."
         ) from None
     try:
-        with stream:
-            yield RunLog(stream, path)
+        yield RunLog(stream, path)
     finally:
+        with suppress(OSError):  # what could not be flushed to a full disk is lost; the steps have told of it
+            stream.close()
         if is_remote(path):
             try:
                 write_atomic(path, local.read_bytes())

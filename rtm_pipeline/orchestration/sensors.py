@@ -14,6 +14,7 @@ from rtm_pipeline.config.load import LoadedConfig
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.alerts import FAILURE, STALE, Alert, send
 from rtm_pipeline.orchestration.assets import TICK_TAG
+from rtm_pipeline.orchestration.failure_words import first_known
 from rtm_pipeline.orchestration.nights import last_night, record_night
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.schedules import job_name, unattended
@@ -122,13 +123,17 @@ def failure_alert(city: str, label: str, reason: str) -> Alert:
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:
+    """Why a run failed: its steps' own words; where none failed (a lock, a lost worker), the run's."""
     lines = []
     for event in context.get_step_failure_events():
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        lines.append(f"{event.step_key}: {error.message.strip() if error else 'unknown'}")
-    return "\n".join(lines) or context.failure_event.message or "The run failed without a message."
+        lines.append(f"{event.step_key}: {_root_message(event.step_failure_data.error) or 'unknown'}")
+    failed = context.failure_event
+    return "\n".join(lines) or _root_message(failed.job_failure_data.error) or failed.message or "It did not say why."
+
+
+def _root_message(error: Any) -> str:
+    known = first_known(error)
+    return str(known.message).strip() if known is not None else ""
 
 
 def staleness_sensor(loaded: Sequence[LoadedConfig], paths: Paths) -> dg.SensorDefinition:

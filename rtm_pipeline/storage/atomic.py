@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from rtm_pipeline.errors import RtmError
+from rtm_pipeline.errors import StorageError
 from rtm_pipeline.storage.roots import is_remote
 
 __all__ = ["TEMPORARY", "freshen", "write_atomic"]
@@ -21,7 +21,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises
     ------
-    RtmError
+    StorageError
         If the disk is full, read-only or otherwise unwilling; what stood at ``path`` still stands there.
     """
     try:
@@ -33,7 +33,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         if not (isinstance(error, OSError) or is_remote(path)):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise RtmError(
+        raise StorageError(
             f"{path} can't be written ({reason}). What stood there is unchanged. Make room or mend "
             "the rights of the folder, then run again."
         ) from error

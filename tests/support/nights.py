@@ -103,12 +103,13 @@ def _run_by_dagster(work: Work, paths: Any, pipe: Connection) -> None:
             instance=instance, raise_on_error=False, tags={"rtm/as_of": work.as_of.isoformat()}
         )
     for event in result.all_events:
-        if event.event_type_value == "STEP_FAILURE":
-            error = event.step_failure_data.error
+        if event.event_type_value in ("STEP_FAILURE", "RUN_FAILURE", "PIPELINE_FAILURE"):
+            data = event.step_failure_data if event.step_key else event.job_failure_data
+            error = data.error
             while error is not None and error.cause is not None:
                 error = error.cause
             if error is not None:
-                pipe.send((str(event.step_key), str(error.cls_name), error.message, 1))
+                pipe.send((str(event.step_key), str(error.cls_name), error.message.strip(), 1))
     pipe.send(result.success)
 
 

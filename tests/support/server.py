@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -55,19 +56,17 @@ def wait_for(what: Callable[[], Any], seconds: float, name: str) -> Any:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[dict[str, str]]:
+def postgres() -> Iterator[dict[str, str]]:
     """Debian's Postgres on a port of loopback; gives the variables that deploy/dagster.yaml names."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("Postgres is not installed; .ci/install-programs installs it")
     programs, port = found[-1].parent, free_port()
-    folder.mkdir(parents=True)
+    # Not under pytest's own folder: another session of pytest would take the rights of Postgres' user from it.
+    folder = Path(tempfile.mkdtemp(prefix="rtm-postgres-"))
     user: list[str] = []
     if os.getuid() == 0:  # Postgres refuses to run as root
         shutil.chown(folder, "postgres")
-        for parent in folder.parents:
-            if parent.stat().st_mode & 0o001 == 0:
-                parent.chmod(parent.stat().st_mode | 0o001)
         user = ["runuser", "-u", "postgres", "--"]
     data = folder / "data"
     quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
@@ -88,6 +87,7 @@ def postgres(folder: Path) -> Iterator[dict[str, str]]:
         }
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], check=False, stdout=subprocess.DEVNULL, cwd="/")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ def test_it_says_why_the_last_night_failed(tmp_path: Path) -> None:
     record_night(tmp_path, "smallville", state="failed", run="r", step="police_snapshot", message="no answer")
     text = status_text(status_of(tmp_path, "smallville", max_age=DAY, now=NOW))
     assert "in police_snapshot: no answer" in text
+    record_night(tmp_path, "smallville", state="running", run="r", step="lots_snapshot")  # it does not need the police
+    assert "in police_snapshot: no answer" in status_text(status_of(tmp_path, "smallville", max_age=DAY, now=NOW))
+    record_night(tmp_path, "smallville", state="running", run="next", step="settings")
+    assert "a night has been in settings" in status_text(status_of(tmp_path, "smallville", max_age=DAY, now=NOW))
     (tmp_path / "artifacts" / "smallville" / "last_night.json").write_text("half a rec")
     assert last_night(tmp_path, "smallville") is None
 
