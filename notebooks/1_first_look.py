@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from rtm_pipeline.grid.locate import count
-from rtm_pipeline.orchestration.workbench import open_city
+from rtm_pipeline.orchestration.studies.workbench import open_city
 
 bench = open_city("demo_city", data_dir="data/demo_city")
 city = bench.city

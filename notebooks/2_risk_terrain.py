@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from rtm_pipeline.orchestration.workbench import open_city
+from rtm_pipeline.orchestration.studies.workbench import open_city
 
 bench = open_city("demo_city", data_dir="data/demo_city")
 fit = bench.terrain.fit.terrain

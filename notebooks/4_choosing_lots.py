@@ -21,7 +21,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from rtm_pipeline.orchestration.workbench import open_city
+from rtm_pipeline.orchestration.studies.workbench import open_city
 
 bench = open_city("demo_city", data_dir="data/demo_city")
 work = bench.value("priorities")

@@ -24,7 +24,7 @@ import pandas as pd
 
 from rtm_pipeline.priorities.displacement import Counting, Incidents, count_pairs, wdd
 from rtm_pipeline.priorities.matching import apart, match_controls
-from rtm_pipeline.orchestration.workbench import open_city
+from rtm_pipeline.orchestration.studies.workbench import open_city
 
 bench = open_city("demo_city", data_dir="data/demo_city")
 rng = np.random.default_rng(5)

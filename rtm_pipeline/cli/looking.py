@@ -12,7 +12,7 @@ from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, Output, app, say
 from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rtm_pipeline.orchestration.place_past import PlacePast
+    from rtm_pipeline.orchestration.steps.place_past import PlacePast
     from rtm_pipeline.publication.place_rating import Part, PlaceRating, Standing
     from rtm_pipeline.publication.release_reading import ReleaseFolder
     from rtm_pipeline.publication.run_comparison import RunComparison
@@ -36,8 +36,8 @@ def explain(
     """Why is this place rated so? Score, forecast, rank, factors and their distances, and the past."""
     from rtm_pipeline.config.load import find_config, load_config
     from rtm_pipeline.orchestration.paths import Paths
-    from rtm_pipeline.orchestration.place_past import past_json, past_of
     from rtm_pipeline.orchestration.releases import find_release, latest_release
+    from rtm_pipeline.orchestration.steps.place_past import past_json, past_of
     from rtm_pipeline.publication.place_rating import rate_place
 
     paths = Paths.resolve(config_dir=config_dir, output=output)

@@ -15,9 +15,9 @@ from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from rtm_pipeline.config.load import LoadedConfig
-    from rtm_pipeline.orchestration.next_step import Missing
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.run import RunReport
+    from rtm_pipeline.orchestration.studies.next_step import Missing
 
 __all__: list[str] = []
 
@@ -72,7 +72,7 @@ def backtest(
     day = date_of(cutoff, "--cutoff")
     changes = [*(assignments or ()), "forecast.judge=ahead", f"forecast.horizon={horizon}"]
     loaded, paths = load_city(config, config_dir, output, data_dir, changes)
-    from rtm_pipeline.orchestration.rolling import earlier_cutoffs
+    from rtm_pipeline.orchestration.studies.rolling import earlier_cutoffs
     from rtm_pipeline.units import Duration
 
     if day is None:
@@ -97,7 +97,7 @@ def _say_rolling(
     loaded: LoadedConfig, paths: Paths, report: RunReport, cutoffs: tuple[date, ...], as_json: bool
 ) -> None:
     """Judge at the earlier cut-offs as well, keep all judgements, print them and where they lie."""
-    from rtm_pipeline.orchestration.rolling import rolling_accuracy, rolling_text, write_rolling
+    from rtm_pipeline.orchestration.studies.rolling import rolling_accuracy, rolling_text, write_rolling
 
     city = loaded.city.name
     found = rolling_accuracy(report, cutoffs, paths.data_for(city, loaded.path), paths.output)
@@ -148,7 +148,7 @@ def check(
 ) -> None:
     """Validate a configuration; with --sources, read every source too."""
     loaded, paths = load_city(config, config_dir, None, data_dir, assignments)
-    from rtm_pipeline.orchestration.next_step import missing_things, next_after_sources
+    from rtm_pipeline.orchestration.studies.next_step import missing_things, next_after_sources
 
     missing = missing_things(loaded, paths)
     unfinished = any(thing.blocks for thing in missing)
@@ -163,7 +163,7 @@ def check(
         if unfinished:
             raise typer.Exit(ConfigError.exit_code)
         return
-    from rtm_pipeline.orchestration.source_check import check_sources, source_check_text
+    from rtm_pipeline.orchestration.studies.source_check import check_sources, source_check_text
 
     found = check_sources(loaded, paths)
     found["next"] = next_after_sources(loaded.city, found)

@@ -26,7 +26,12 @@ def stability(
     as_json: AsJson = False,
 ) -> None:
     """Fit the risk terrain on other cell sizes, grid origins and rotations: does the model hang on the grid?"""
-    from rtm_pipeline.orchestration.grid_study import grid_study, stability_of, stability_records, stability_text
+    from rtm_pipeline.orchestration.studies.grid_study import (
+        grid_study,
+        stability_of,
+        stability_records,
+        stability_text,
+    )
 
     day = date_of(as_of, "--as-of")
     loaded, paths = load_city(config, config_dir, None, data_dir, assignments)

@@ -25,9 +25,9 @@ def status(
     """Tell age and health of the current release; ends with 0 if all is well, 3 if it is stale, broken or missing."""
     from rtm_pipeline.config.load import find_config, load_config
     from rtm_pipeline.config.operations import span_of
-    from rtm_pipeline.orchestration.alerts import STALE, Alert, send
     from rtm_pipeline.orchestration.paths import Paths
-    from rtm_pipeline.orchestration.status import status_of, status_text
+    from rtm_pipeline.orchestration.upkeep.alerts import STALE, Alert, send
+    from rtm_pipeline.orchestration.upkeep.status import status_of, status_text
 
     paths = Paths.resolve(config_dir=config_dir, output=output)
     city = load_config(find_config(config, paths.config_dir)).city
@@ -50,8 +50,8 @@ def maintain(
     from contextlib import ExitStack
 
     from rtm_pipeline.config.load import find_config, load_config
-    from rtm_pipeline.orchestration.maintenance_job import maintain_all
     from rtm_pipeline.orchestration.paths import Paths
+    from rtm_pipeline.orchestration.upkeep.maintenance_job import maintain_all
 
     paths = Paths.resolve(config_dir=config_dir, output=output)
     names = configs or [str(path) for path in sorted(paths.config_dir.glob("*.yaml"))]
@@ -90,9 +90,9 @@ def nights(
     from contextlib import ExitStack
 
     from rtm_pipeline.config.load import find_config
-    from rtm_pipeline.orchestration.cluster import cluster_client
-    from rtm_pipeline.orchestration.many import run_cities
     from rtm_pipeline.orchestration.paths import Paths
+    from rtm_pipeline.orchestration.studies.cluster import cluster_client
+    from rtm_pipeline.orchestration.upkeep.many import run_cities
 
     paths = Paths.resolve(config_dir=config_dir, output=output, data_dir=data_dir)
     named = [find_config(name, paths.config_dir) for name in configs or ()]

@@ -16,8 +16,8 @@ from rtm_pipeline.cli.releases import current_release
 from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rtm_pipeline.orchestration.history import CityHistory, KeptPlan
     from rtm_pipeline.orchestration.paths import Paths
+    from rtm_pipeline.orchestration.registers.history import CityHistory, KeptPlan
 
 __all__: list[str] = []
 
@@ -32,7 +32,7 @@ On = Annotated[str | None, typer.Option("--on", help="Day, as 2026-01-31. Defaul
 
 
 def _history(config: str, config_dir: Path | None, output: str | None) -> tuple[CityHistory, Paths, str, date]:
-    from rtm_pipeline.orchestration.history import CityHistory
+    from rtm_pipeline.orchestration.registers.history import CityHistory
     from rtm_pipeline.orchestration.settings import local_today
 
     loaded, paths = load_city(config, config_dir, output, None, None)
@@ -69,7 +69,7 @@ def plan_freeze(
 ) -> None:
     """Freeze the funded sites as a dated work list."""
     from rtm_pipeline.orchestration.locks import city_lock
-    from rtm_pipeline.orchestration.plans import plan_of_release
+    from rtm_pipeline.orchestration.registers.plans import plan_of_release
 
     history, paths, city, _ = _history(config, config_dir, output)
     release, day = current_release(paths, city, run)
@@ -105,7 +105,7 @@ def plan_status(
     as_json: AsJson = False,
 ) -> None:
     """Show the plans, and the sites of one with their status."""
-    from rtm_pipeline.orchestration.plans import plan_rows
+    from rtm_pipeline.orchestration.registers.plans import plan_rows
 
     history, _, _, today = _history(config, config_dir, output)
     kept = _plan_of(history, plan)
@@ -162,8 +162,8 @@ def whatif(
 ) -> None:
     """Treat sites, demolish buildings or leave a 311 category out: what changes against the last run."""
     from rtm_pipeline.orchestration.locks import city_lock
-    from rtm_pipeline.orchestration.whatif import WhatIf, parse_site, run_whatif
-    from rtm_pipeline.orchestration.whatif_result import whatif_text
+    from rtm_pipeline.orchestration.studies.whatif import WhatIf, parse_site, run_whatif
+    from rtm_pipeline.orchestration.studies.whatif_result import whatif_text
 
     _, paths, city, _ = _history(config, config_dir, output)
     named = [parse_site(text) for text in treat or ()]

@@ -12,15 +12,15 @@ from pydantic import Field
 
 from rtm_pipeline.config.load import LoadedConfig
 from rtm_pipeline.errors import RtmError, SourceError
-from rtm_pipeline.orchestration.alerts import send
-from rtm_pipeline.orchestration.nights import record_night
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.settings import Settings, launch_settings
 from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext, StepResult
-from rtm_pipeline.orchestration.steps_release import RELEASE
-from rtm_pipeline.orchestration.stored_night import stored_night
-from rtm_pipeline.orchestration.ticks import tick_date
-from rtm_pipeline.orchestration.verdicts import current_verdict, lost_verdict_alert
+from rtm_pipeline.orchestration.steps.release import RELEASE
+from rtm_pipeline.orchestration.studies.stored_night import stored_night
+from rtm_pipeline.orchestration.upkeep.alerts import send
+from rtm_pipeline.orchestration.upkeep.nights import record_night
+from rtm_pipeline.orchestration.upkeep.ticks import tick_date
+from rtm_pipeline.orchestration.upkeep.verdicts import current_verdict, lost_verdict_alert
 
 __all__ = ["ARTIFACTS", "CLOCK", "SETTINGS", "TICK_TAG", "TRANSPORT", "LaunchFields", "city_assets", "lock_key"]
 

@@ -20,13 +20,13 @@ from rtm_pipeline.orchestration.assets import ARTIFACTS, CLOCK, TRANSPORT, city_
 from rtm_pipeline.orchestration.broken import BrokenConfig, broken_assets, broken_sensor
 from rtm_pipeline.orchestration.io_manager import ArtifactIOManager
 from rtm_pipeline.orchestration.locks import CityLock, city_lock
-from rtm_pipeline.orchestration.maintenance_job import maintenance_job, maintenance_schedule
 from rtm_pipeline.orchestration.paths import Paths
-from rtm_pipeline.orchestration.schedules import city_job, city_schedule
-from rtm_pipeline.orchestration.sensors import city_sensor, failure_sensor, staleness_sensor
 from rtm_pipeline.orchestration.step import Step
-from rtm_pipeline.orchestration.steps import steps_of
-from rtm_pipeline.orchestration.whatif_job import whatif_job
+from rtm_pipeline.orchestration.steps.night import steps_of
+from rtm_pipeline.orchestration.studies.whatif_job import whatif_job
+from rtm_pipeline.orchestration.upkeep.maintenance_job import maintenance_job, maintenance_schedule
+from rtm_pipeline.orchestration.upkeep.schedules import city_job, city_schedule
+from rtm_pipeline.orchestration.upkeep.sensors import city_sensor, failure_sensor, staleness_sensor
 
 __all__ = ["build_defs", "defs_of"]
 

@@ -16,16 +16,16 @@ import dagster as dg
 
 from rtm_pipeline import errors
 from rtm_pipeline.config.load import LoadedConfig, city_of
-from rtm_pipeline.orchestration.alerts import send
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.assets import SETTINGS
 from rtm_pipeline.orchestration.build import defs_of
 from rtm_pipeline.orchestration.failure_words import first_known, known_kinds
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run_log import open_log
-from rtm_pipeline.orchestration.schedules import job_name
-from rtm_pipeline.orchestration.sensors import CLI_TAG, failure_alert
-from rtm_pipeline.orchestration.stored_night import stored_night
+from rtm_pipeline.orchestration.studies.stored_night import stored_night
+from rtm_pipeline.orchestration.upkeep.alerts import send
+from rtm_pipeline.orchestration.upkeep.schedules import job_name
+from rtm_pipeline.orchestration.upkeep.sensors import CLI_TAG, failure_alert
 
 __all__ = ["Failure", "RunReport", "StepEvent", "loaded_again", "run_city"]
 

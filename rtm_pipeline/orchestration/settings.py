@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from rtm_pipeline.config.city import City
 from rtm_pipeline.config.load import city_of
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.orchestration.stored_night import PinnedSnapshot, StoredNight
+from rtm_pipeline.orchestration.studies.stored_night import PinnedSnapshot, StoredNight
 
 __all__ = ["LAUNCH_FIELDS", "Settings", "identity_of", "launch_settings", "local_today"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rtm_pipeline.config.city import City
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
 from rtm_pipeline.orchestration.step import CheckReport, StepContext, StepResult
-from rtm_pipeline.orchestration.stored_night import PinnedSnapshot
+from rtm_pipeline.orchestration.studies.stored_night import PinnedSnapshot
 from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.source_read import SourceRead
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtm_pipeline.orchestration.run import RunReport
-from rtm_pipeline.orchestration.steps_evaluation import EVALUATION
-from rtm_pipeline.orchestration.steps_ingest import layer_step
-from rtm_pipeline.orchestration.steps_model import TERRAIN
-from rtm_pipeline.orchestration.steps_release import RELEASE
+from rtm_pipeline.orchestration.steps.evaluation import EVALUATION
+from rtm_pipeline.orchestration.steps.ingest import layer_step
+from rtm_pipeline.orchestration.steps.model import TERRAIN
+from rtm_pipeline.orchestration.steps.release import RELEASE
 
 __all__ = ["accuracy_text", "summary_of", "summary_text"]
 

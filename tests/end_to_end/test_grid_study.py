@@ -10,8 +10,8 @@ from support.city import DEMO_DATA, ROOT, Command, Night
 
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.model.stability import GridChoice
-from rtm_pipeline.orchestration.grid_study import GridStudy, grid_study, stability_of
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.studies.grid_study import GridStudy, grid_study, stability_of
 
 CELL = 250.0
 OTHERS = (GridChoice(500.0), GridChoice(500.0, shift_x_u=250.0), GridChoice(500.0, rotation_deg=30.0))
@@ -66,7 +66,7 @@ def test_a_scheduler_that_is_not_there_is_one_clear_message(rtm: Command, tmp_pa
 
 
 def test_a_rotation_keeps_distances() -> None:
-    from rtm_pipeline.orchestration.grid_study import _Turn
+    from rtm_pipeline.orchestration.studies.grid_study import _Turn
 
     turn = _Turn(10.0, -5.0, np.cos(0.3), np.sin(0.3))
     x, y = np.random.default_rng(0).normal(0, 1000, (2, 50))

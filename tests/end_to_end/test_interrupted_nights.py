@@ -21,7 +21,7 @@ from support.nights import (
     moments,
 )
 
-from rtm_pipeline.orchestration.nights import last_night
+from rtm_pipeline.orchestration.upkeep.nights import last_night
 from rtm_pipeline.publication.release import MAKING
 
 

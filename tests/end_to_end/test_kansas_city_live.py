@@ -19,7 +19,7 @@ from support.city import ROOT
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run import run_city
-from rtm_pipeline.orchestration.source_check import check_sources
+from rtm_pipeline.orchestration.studies.source_check import check_sources
 from rtm_pipeline.sources.transport import Transport
 
 CONFIG = ROOT / "configs" / "kansas_city.yaml"

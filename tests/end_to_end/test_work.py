@@ -19,14 +19,14 @@ from support.city import Command, Night
 
 from rtm_pipeline.errors import StaleArtifactError
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
-from rtm_pipeline.orchestration.history import CityHistory
-from rtm_pipeline.orchestration.program_release import keep_history
+from rtm_pipeline.orchestration.registers.history import CityHistory
 from rtm_pipeline.orchestration.settings import Settings
 from rtm_pipeline.orchestration.step import StepContext, StepResult
-from rtm_pipeline.orchestration.steps import steps_of
-from rtm_pipeline.orchestration.steps_followup import HELPED, PLAN_SCORES
-from rtm_pipeline.orchestration.steps_registers import REGISTERS, Registers
-from rtm_pipeline.orchestration.steps_zones import ZONES
+from rtm_pipeline.orchestration.steps.followup import HELPED, PLAN_SCORES
+from rtm_pipeline.orchestration.steps.night import steps_of
+from rtm_pipeline.orchestration.steps.program_release import keep_history
+from rtm_pipeline.orchestration.steps.registers import REGISTERS, Registers
+from rtm_pipeline.orchestration.steps.zones import ZONES
 from rtm_pipeline.priorities.treated import TreatedRecord
 
 ADDRESS = re.compile(rb"\b\d{1,5} (?:[NSEW] )?[A-Z][a-z]+ (?:Way|Pl|Ave|St|Rd|Ct|Ln|Dr|Blvd|Ter)\b")
@@ -126,7 +126,7 @@ def test_a_work_list_is_frozen_drawn_and_followed(after: Night, rtm: Command) ->
 
 
 def test_expected_around_a_plan_is_that_of_the_forecast(after: Night) -> None:
-    from rtm_pipeline.orchestration.plans import plan_of_release
+    from rtm_pipeline.orchestration.registers.plans import plan_of_release
     from rtm_pipeline.priorities.plan_sources import expected_around
 
     kept = plan_of_release(after.release, frozen_on=date(2024, 1, 1))

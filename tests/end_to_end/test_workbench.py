@@ -10,7 +10,7 @@ import rasterio
 from support.small_city import OxbowNight
 
 from rtm_pipeline.errors import StaleArtifactError
-from rtm_pipeline.orchestration.workbench import open_city
+from rtm_pipeline.orchestration.studies.workbench import open_city
 
 
 def test_its_values_are_those_of_the_release(oxbow_night: OxbowNight) -> None:

@@ -17,7 +17,7 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.errors import RtmError, SchemaError
 from rtm_pipeline.orchestration.snapshots import source_rows
-from rtm_pipeline.orchestration.steps_ingest import place_of, read_layer
+from rtm_pipeline.orchestration.steps.ingest import place_of, read_layer
 from rtm_pipeline.orchestration.values import Place, Rows
 
 WHEN = datetime(2024, 1, 16, 6, tzinfo=UTC)

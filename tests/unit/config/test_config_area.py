@@ -10,8 +10,8 @@ from support.city import DEMO_DATA, ROOT
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid import with_border
-from rtm_pipeline.orchestration.steps import steps_of
-from rtm_pipeline.orchestration.steps_ingest import place_of
+from rtm_pipeline.orchestration.steps.ingest import place_of
+from rtm_pipeline.orchestration.steps.night import steps_of
 from rtm_pipeline.orchestration.values import Place, Rows
 
 DEMO = ROOT / "configs" / "demo_city.yaml"

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from rtm_pipeline.config.operations import AlertsSpec
-from rtm_pipeline.orchestration.alerts import FAILURE, LOST_VERDICT, STALE, Alert, send
-from rtm_pipeline.orchestration.verdicts import lost_verdict_alert
+from rtm_pipeline.orchestration.upkeep.alerts import FAILURE, LOST_VERDICT, STALE, Alert, send
+from rtm_pipeline.orchestration.upkeep.verdicts import lost_verdict_alert
 
 ALL = (FAILURE, STALE, LOST_VERDICT)
 ALERT = Alert(FAILURE, "demo", "Demo: the night failed", "police_snapshot: the portal did not answer")

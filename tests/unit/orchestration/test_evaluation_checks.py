@@ -10,8 +10,8 @@ import pytest
 from support.city import ROOT
 
 from rtm_pipeline.config.load import find_config, load_config
-from rtm_pipeline.orchestration.steps_evaluation import _checks, evaluation_steps
-from rtm_pipeline.orchestration.steps_factors import vintages_of
+from rtm_pipeline.orchestration.steps.evaluation import _checks, evaluation_steps
+from rtm_pipeline.orchestration.steps.factors import vintages_of
 from rtm_pipeline.units import Duration
 
 VINTAGES = vintages_of(load_config(find_config("demo_city", ROOT / "configs")).city, date(2024, 1, 1), Duration(0, "d"))

@@ -12,8 +12,8 @@ import pytest
 
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.errors import ConfigError, SchemaError
-from rtm_pipeline.orchestration.history import CityHistory, KeptDraw, KeptPlan
-from rtm_pipeline.orchestration.steps_registers import read_registers, registry_of
+from rtm_pipeline.orchestration.registers.history import CityHistory, KeptDraw, KeptPlan
+from rtm_pipeline.orchestration.steps.registers import read_registers, registry_of
 from rtm_pipeline.priorities.funding_line import draw_line
 from rtm_pipeline.priorities.plan import PlanSite, StatusEntry, freeze
 

@@ -12,9 +12,9 @@ from support.made_city import write_made_city
 
 from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.orchestration.locks import CityBusyError, city_lock
-from rtm_pipeline.orchestration.maintenance import maintain_city, purge_events
-from rtm_pipeline.orchestration.maintenance_job import maintain_all
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.upkeep.maintenance import maintain_city, purge_events
+from rtm_pipeline.orchestration.upkeep.maintenance_job import maintain_all
 from rtm_pipeline.publication.release import ReleaseStore
 
 NOW = datetime.now(UTC)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.orchestration.rolling import earlier_cutoffs, rolling_text, write_rolling
+from rtm_pipeline.orchestration.studies.rolling import earlier_cutoffs, rolling_text, write_rolling
 from rtm_pipeline.units import Duration
 
 

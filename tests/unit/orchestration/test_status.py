@@ -10,8 +10,8 @@ import pytest
 from support.city import Command
 from support.made_city import write_made_city
 
-from rtm_pipeline.orchestration.nights import last_night, record_night
-from rtm_pipeline.orchestration.status import status_of, status_text
+from rtm_pipeline.orchestration.upkeep.nights import last_night, record_night
+from rtm_pipeline.orchestration.upkeep.status import status_of, status_text
 from rtm_pipeline.publication.release import ReleaseStore
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -20,8 +20,8 @@ from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.orchestration.assets import TICK_TAG
 from rtm_pipeline.orchestration.build import build_defs
 from rtm_pipeline.orchestration.paths import Paths
-from rtm_pipeline.orchestration.sensors import sources_mark
-from rtm_pipeline.orchestration.ticks import tick_date
+from rtm_pipeline.orchestration.upkeep.sensors import sources_mark
+from rtm_pipeline.orchestration.upkeep.ticks import tick_date
 from rtm_pipeline.orchestration.webserver import INSTANCE, prepare_home
 
 NIGHTLY = 'schedule: {cron: "30 23 * * *", watch: true}\n'

@@ -14,7 +14,7 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.config.load import find_config, load_config
 from rtm_pipeline.layers.layer import Layer
 from rtm_pipeline.layers.vintage import measured_lag
-from rtm_pipeline.orchestration.steps_factors import vintages_of
+from rtm_pipeline.orchestration.steps.factors import vintages_of
 from rtm_pipeline.units import Duration, Window
 
 AS_OF = date(2024, 1, 1)

@@ -1,0 +1,1 @@
+"""What people decided and the city keeps: work lists, registers, accepted evidence."""

@@ -1,0 +1,1 @@
+"""What keeps nights running unattended: schedules, sensors, alerts, retention, status."""
