@@ -11,9 +11,9 @@ from support.made_city import write_made_city
 
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.errors import SourceError
-from rtm_pipeline.orchestration.upkeep import sensors
 from rtm_pipeline.orchestration.locks import CityBusyError
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.upkeep import sensors
 from rtm_pipeline.orchestration.upkeep.nights import last_night
 
 
