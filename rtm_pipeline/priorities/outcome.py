@@ -240,7 +240,10 @@ def subset_forecast(
             raise ModelError("Shares by neighborhood need the neighborhood of every cell.")
         expected = forecast.expected * shares.share[neighborhood]
         made = replace(forecast, outcome=outcome, expected=expected, shares=shares, neighborhood=neighborhood)
-        return made, f"share of {outcome} by neighborhood, shrunk to the city's {shares.city:.3f}"
+        return made, (
+            f"{100 * shares.city:.0f} % of the city's incidents are of the kind that the evidence speaks of "
+            f"({outcome}); a neighborhood counts with its own share, drawn towards the city's where few are known"
+        )
     if assumed_share is not None:
         if not 0.0 < assumed_share <= 1.0:
             raise ConfigError(f"assumed_share must lie in (0, 1]; found {assumed_share!r}.")

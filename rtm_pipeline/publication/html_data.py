@@ -1,13 +1,9 @@
-"""The sections on what came in and what changed: data health, 311 evidence, changes, sources and their terms."""
+"""The sections on what came in and what changed: data health, changes, sources and their terms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import pyarrow as pa
-
-from rtm_pipeline.publication.feature_tables import alias_of
 from rtm_pipeline.publication.html import Child, Html, join, tag
 from rtm_pipeline.publication.html_page import vendored
 from rtm_pipeline.publication.html_summary import contact_line, missing, section
@@ -15,10 +11,10 @@ from rtm_pipeline.publication.html_tables import Head, table
 from rtm_pipeline.publication.report_changes import Change, RankMoves, TierMoves
 from rtm_pipeline.publication.report_facts import Facts
 from rtm_pipeline.publication.report_layers import LayerFacts
-from rtm_pipeline.publication.report_words import NONE, amount, count, day, listed, percent, plural, times
+from rtm_pipeline.publication.report_words import NONE, count, day, listed, percent, plural, times
 from rtm_pipeline.publication.webmap_sites import SITE_KINDS
 
-__all__ = ["change_lines", "changes_section", "data_warnings", "evidence_section", "health_section", "sources_section"]
+__all__ = ["change_lines", "changes_section", "data_warnings", "health_section", "sources_section"]
 
 MAP_LICENSE = "LICENSE.maplibre-gl.txt"
 VERDICTS = {"better": "better than the rule to beat", "not_better": "not better than it", "not_judged": "not judged"}
@@ -78,35 +74,6 @@ def data_warnings(facts: Facts) -> list[str]:
             for year, share in layer.located
         ]
     return warnings
-
-
-def evidence_section(facts: Facts) -> Html:
-    """What 311 says, one row a category, as the evaluation tabled it."""
-    title = "What 311 requests say"
-    found = facts.tables.get("evidence_311")
-    if found is None:
-        return section("evidence-311", title, missing("The table", facts, "evidence_311"))
-    return section(
-        "evidence-311",
-        title,
-        tag(
-            "p",
-            "For a city service meeting: every kind of request, how often it came, and how it goes with the outcome. "
-            "Rate ratios compare places near such requests with places beyond the last distance band. They are "
-            "associations, not effects.",
-        ),
-        any_table("311 requests by category", found),
-    )
-
-
-def any_table(caption: str, found: pa.Table) -> Html:
-    """A table whose columns are told by its own fields."""
-    heads = [Head(_title(field), number=_is_number(field)) for field in found.schema]
-    rows: list[list[Child]] = [
-        [_cell(value, field) for value, field in zip(row.values(), found.schema, strict=True)]
-        for row in found.to_pylist()
-    ]
-    return table(caption, heads, rows)
 
 
 def changes_section(facts: Facts) -> Html:
@@ -243,23 +210,3 @@ def _row_changes(change: Change) -> str | None:
 
 def _bullets(items: Sequence[str]) -> Html:
     return tag("ul", join(tag("li", item) for item in items))
-
-
-def _title(field: pa.Field) -> str:
-    return alias_of(field)
-
-
-def _is_number(field: pa.Field) -> bool:
-    return bool(pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-
-
-def _cell(value: Any, field: pa.Field) -> str:
-    if value is None:
-        return NONE
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if _is_number(field):
-        return count(value) if pa.types.is_integer(field.type) else amount(value, 3)
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {item}" for key, item in value.items())
-    return str(value)

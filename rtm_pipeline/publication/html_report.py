@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rtm_pipeline.publication.html import Html, join, json_block, tag
 from rtm_pipeline.publication.html_accuracy import accuracy_section
-from rtm_pipeline.publication.html_data import changes_section, evidence_section, health_section, sources_section
+from rtm_pipeline.publication.html_data import changes_section, health_section, sources_section
+from rtm_pipeline.publication.html_evidence import evidence_section
 from rtm_pipeline.publication.html_hours import hours_section
 from rtm_pipeline.publication.html_map import map_section
 from rtm_pipeline.publication.html_model import model_section

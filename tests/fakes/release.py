@@ -397,8 +397,34 @@ def _tables(
         "neighborhoods": area_rows,
         "zones": _zone_table(grid, forecast),
         "frontier": _filled("frontier", 3, {"budget_usd": [1e5, 2e5, 3e5], "expected_prevented": [1.0, 1.8, 2.2]}),
-        "evidence_311": pa.table({"category": [names.status, "illegal dumping"], "requests": [12, 40]}),
+        "evidence_311": _evidence(names),
     }
+
+
+def _evidence(names: Names) -> pa.Table:
+    """Two kinds of request; one has too little behind it for most of the columns."""
+    band = {
+        "incidents": [30, 9],
+        "rate_ratio": [2.5, None],
+        "rate_ratio_low": [1.9, None],
+        "rate_ratio_high": [3.3, None],
+    }
+    return pa.table(
+        {
+            "category": ["illegal_dumping", names.status],
+            "requests": [40, 12],
+            "requests_latest": [30, 12],
+            "requests_before": [40, None],
+            "change": [-0.25, None],
+            **{f"{name}_0_76m": values for name, values in band.items()},
+            **{f"{name}_76_152m": values for name, values in band.items()},
+            "selection_frequency": [0.6, None],
+            "rrv": [1.4, None],
+            "rrv_low": [1.2, None],
+            "rrv_high": [1.7, None],
+            "reports_per_month": [0.31, None],
+        }
+    )
 
 
 def _site_table(

@@ -42,7 +42,7 @@ def test_subset_forecast_multiplies_by_the_neighborhoods_share():
     made, how = subset_forecast(forecast, "firearm", shares=shares, neighborhood=neighborhood, assumed_share=0.9)
     assert made is not None
     assert made.expected == pytest.approx(10 * shares.share[[0, 1, -1]])
-    assert "shrunk" in how
+    assert "own share" in how
 
 
 def test_without_the_flag_there_is_no_forecast_but_a_reason():

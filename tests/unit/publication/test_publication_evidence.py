@@ -32,3 +32,21 @@ def test_kinds_and_bands_with_little_behind_them_are_empty():
     assert rows["weeds"]["incidents_0_76m"] is None
     assert rows["weeds"]["rate_ratio_0_76m"] is None
     assert rows["weeds"]["incidents_76_152m"] == 5
+
+
+def test_the_report_tells_it_in_words_a_meeting_can_read(written):
+    page = (written.restricted / "report.html").read_text()
+    part = page[page.index('id="evidence-311"') :]
+    part = part[: part.index("</section>")]
+    for words in (
+        "illegal dumping",
+        "\u221225 %",
+        "2.5 (1.9 to 3.3)",
+        "within 250 ft (76 m)",
+        "250 to 500 ft",
+        "1.4",
+        "60",
+    ):
+        assert words in part.replace("\u00a0", " ")
+    assert "rate_ratio" not in part
+    assert "illegal_dumping" not in part
