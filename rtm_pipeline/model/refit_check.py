@@ -87,13 +87,18 @@ def _glm(
     X: NDArray[np.float64], counts: NDArray[np.float64], exposure: NDArray[np.float64], cells: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Poisson coefficients by statsmodels on distinct rows of X, with summed counts and exposure."""
+    import warnings
+
     from statsmodels.genmod.families import Poisson
     from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
     rows, row = np.unique(X, axis=0, return_inverse=True)
     total, size = np.bincount(row, counts * cells), np.bincount(row, exposure * cells)
     model = GLM(total, rows, family=Poisson(), offset=np.log(size))
-    with np.errstate(invalid="ignore", divide="ignore"):  # no degrees of freedom are left in a saturated model
+    # Rows are patterns: with as many terms as patterns the model is saturated and fits them exactly. That is no fault.
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
         coefficients: NDArray[np.float64] = model.fit(tol=1e-14, maxiter=200, tol_criterion="params").params
     return coefficients
 

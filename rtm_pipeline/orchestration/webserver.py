@@ -51,4 +51,6 @@ def serve(port: int) -> int:
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(workspace)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     print(f"The UI comes up at http://127.0.0.1:{port} (stop with Ctrl+C).", file=sys.stderr)  # noqa: T201
-    return subprocess.call(command, env=os.environ | {"DAGSTER_HOME": str(home)})  # noqa: S603
+    # Files of the folder it is started in (a click.py) must not stand in for installed modules, in children too.
+    environment = os.environ | {"DAGSTER_HOME": str(home), "PYTHONSAFEPATH": "1"}
+    return subprocess.call(command, env=environment)  # noqa: S603
