@@ -10,7 +10,7 @@ from support.cells import MadeCity, made_city
 
 from rtm_pipeline.evaluation import sensitivity
 from rtm_pipeline.evaluation.backtest_spec import AreaGroups, FactorSet
-from rtm_pipeline.evaluation.sensitivity import Night, Variant, agreement, variant_of, without
+from rtm_pipeline.evaluation.sensitivity import Night, Variant, _shifts, agreement, variant_of, without
 from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.surface.forecast import Forecast, forecast
 from rtm_pipeline.surface.windows import Features
@@ -103,7 +103,15 @@ def test_without_factors_the_ranking_moves(night: Night):
     assert none.forecast is not None
     assert none.forecast.rank_correlation < lots.forecast.rank_correlation < 0.9995
     assert none.as_json()["reason"] == "not made here"
-    assert sum(shift.variant for shift in none.shifts) == pytest.approx(1.0)
+    assert sum(shift.variant - shift.published for shift in none.shifts) == pytest.approx(0.0)
+
+
+def test_shifts_tell_which_area_wins_and_which_loses_the_priority_cells():
+    published, variant = np.arange(40, 0, -1.0), np.arange(1.0, 41.0)  # 5 % are two cells: the first, then the last two
+    groups = AreaGroups("halves", np.repeat([0, 1], 20).astype(np.int32), ("west", "east"))
+    found = {shift.area: (shift.published, shift.variant) for shift in _shifts(published, variant, np.ones(40), groups)}
+    assert found == {"west": (1.0, 0.0), "east": (0.0, 1.0)}
+    assert _shifts(published, published, np.ones(40), groups) == ()
 
 
 def test_without_nothing_left_there_is_no_terrain(ahead: Forecast):
