@@ -13,7 +13,11 @@ import pytest
 from support.city import DEMO_DATA, ROOT, Answer, Command, Night
 from support.small_city import OxbowNight, oxbow_config, write_oxbow
 
-EXPECTED_SKIPS = (r"this GDAL can't write a File Geodatabase", r"a file system of limited size can't be mounted here")
+EXPECTED_SKIPS = (
+    r"this GDAL can't write a File Geodatabase",
+    r"a file system of limited size can't be mounted here",
+    r"systemd-analyze is not installed",
+)
 """Reasons for which a test may be skipped in CI (regular expressions). Everything else CI installs or has beside it."""
 
 
