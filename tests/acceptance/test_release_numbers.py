@@ -131,6 +131,9 @@ def test_work_orders_are_the_funded_sites(release: Path) -> None:
 
 def test_the_public_paper_names_no_site(release: Path) -> None:
     text = pdf_text(release / "public" / "essentials.pdf")
-    sites = geopandas.read_parquet(release / "restricted" / "priority_lots.parquet")["site_id"]
-    assert not [site for site in sites if site in text]
-    assert any(site in pdf_text(release / "restricted" / "essentials.pdf") for site in sites.head(10))
+    lots = geopandas.read_parquet(release / "restricted" / "priority_lots.parquet")
+    restricted = pdf_text(release / "restricted" / "essentials.pdf")
+    names = [*lots["site_id"], *(address for address in lots["address"].dropna() if address)]
+    assert not [name for name in names if name in text]
+    first = lots.head(10)
+    assert any(name in restricted for name in [*first["site_id"], *first["address"].dropna()] if name)
