@@ -84,7 +84,7 @@ def _neighborhoods(sheet: Sheet, facts: Facts, y: float) -> float:
     if not top:
         return sheet.paragraph(LEFT, y, 7.0, f"Not available: {facts.why_missing('neighborhoods')}.", color=MUTED) + 0.1
     told = [item for item in _NUMBERS if facts.places is not None and item[0] in facts.places.told]
-    columns = [Column("Neighborhood", LEFT, 2.2), Column("In the top 5 %", 2.75, 0.95, True)]
+    columns = [Column("Neighborhood", LEFT, 2.2), Column("Top 5 %", 2.75, 0.95, True)]
     at = RIGHT - sum(width for _, _, width in told)
     for _, name, width in told:
         columns.append(Column(name or f"{facts.outcome.capitalize()[:24]}", at, width, True))
@@ -93,7 +93,8 @@ def _neighborhoods(sheet: Sheet, facts: Facts, y: float) -> float:
         [place.name, percent(place.risk_high_share), *(place_number(place, key) for key, _, _ in told)] for place in top
     ]
     y = sheet.table(y, columns, rows)
-    notes = [f"Counts of {facts.counted_on}; forecast in {facts.unit}s a year.", *withheld_notes(facts)]
+    meaning = "Top 5 %: share of its area among the 5 % of highest risk."
+    notes = [meaning, f"Counts of {facts.counted_on}; forecast in {facts.unit}s a year.", *withheld_notes(facts)]
     return sheet.paragraph(LEFT, y, RIGHT - LEFT, " ".join(notes), size=7.4, color=MUTED, most=3) + 0.05
 
 
