@@ -20,9 +20,7 @@ from typing import Any
 from rtm_pipeline.errors import StaleArtifactError
 from rtm_pipeline.storage.atomic import write_atomic
 
-__all__ = ["Artifact", "ArtifactHeader", "ArtifactStore", "code_digest", "write_atomically"]
-
-write_atomically = write_atomic
+__all__ = ["Artifact", "ArtifactHeader", "ArtifactStore", "code_digest"]
 
 
 @dataclass(frozen=True, slots=True)

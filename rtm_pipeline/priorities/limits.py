@@ -48,13 +48,6 @@ class Limits:
         floor[level, area] = 0.0
         return replace(self, floor=floor)
 
-    def only_area(self, level: int, area: int, budget: float) -> Limits:
-        """A budget of its own for one area: every other area gets nothing, and no other limit on shares holds."""
-        cap = np.full_like(self.cap, np.inf)
-        cap[level] = 0.0
-        cap[level, area] = budget
-        return replace(self, budget=budget, cap=cap, floor=np.zeros_like(self.floor), must=np.zeros_like(self.must))
-
 
 def make_limits(
     model: BenefitModel,

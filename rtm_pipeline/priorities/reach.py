@@ -36,10 +36,6 @@ class Reach:
         """Number of sites."""
         return int(self.indptr.size - 1)
 
-    def site_of_entry(self) -> NDArray[np.int64]:
-        """Site of each stored cell, shape (indptr[-1],)."""
-        return np.repeat(np.arange(self.n_sites, dtype=np.int64), np.diff(self.indptr))
-
     def sums(self, values: NDArray[np.float64], rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Sum of a cell value over the cells that each site (or each of ``rows``) reaches; float64."""
         from rtm_pipeline.priorities.kernels import row_sums

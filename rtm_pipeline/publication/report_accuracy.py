@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rtm_pipeline.publication.content import FORECAST, RISK_TERRAIN, ReleaseContent
-from rtm_pipeline.publication.report_words import amount, count, in_words, percent, surface_name, times
+from rtm_pipeline.publication.report_words import amount, count, in_words, percent, surface_name
 
 __all__ = ["AccuracyFacts", "At", "CalibrationRow", "SurfaceAccuracy", "Verdict", "accuracy_of"]
 
@@ -294,14 +294,6 @@ def _row(item: Any, at: int) -> CalibrationRow:
     return CalibrationRow(
         int(number), int(get("cells")), float(get("expected")), float(get("observed")), get("low"), get("high")
     )
-
-
-def pai_sentence(accuracy: AccuracyFacts, name: str, share: float) -> str:
-    """``Forecast: 7.2 times its share at 5 %``."""
-    item = accuracy.surface(name)
-    if item is None or share not in item.pai:
-        return ""
-    return f"{surface_name(name)}: {times(item.pai[share].expected)} times its share at {percent(share)} of the area"
 
 
 def ties_sentence(item: SurfaceAccuracy) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.locks import city_lock
+from rtm_pipeline.orchestration.upkeep.snapshot_retention import prune_snapshots
 from rtm_pipeline.publication.release import MAKING, MANIFEST, ReleaseStore
 from rtm_pipeline.sources.snapshot import SnapshotStore
 from rtm_pipeline.storage.roots import modified_at, remove_tree
@@ -69,24 +69,27 @@ def maintain_city(city: City, paths: Paths, *, now: datetime | None = None) -> R
         A run of the city is writing; come again later.
     PublishError
         ``latest.json`` is damaged: what is current is unknown, and nothing is removed.
+    SourceError
+        A release does not tell its snapshots: none is removed.
     """
     now = now or datetime.now(UTC)
     removed = Removed()
     with city_lock(paths.locks, city.name, paths.output):
-        kept = _prune_releases(city, paths.releases, now, removed)
-        _prune_snapshots(city, paths, kept, now, removed)
+        _prune_releases(city, paths.releases, now, removed)
+        pruned = prune_snapshots(paths, city.name, now, keep=city.operations.retention.snapshots)
+        removed.snapshots += sum(map(len, pruned.manifests.values()))
+        removed.freed_bytes += pruned.freed_bytes
         _prune_files(city, paths.artifacts / city.name, now, removed)
     return removed
 
 
-def _prune_releases(city: City, root: Path, now: datetime, removed: Removed) -> list[Path]:
+def _prune_releases(city: City, root: Path, now: datetime, removed: Removed) -> None:
     store = ReleaseStore(root, city.name)
     keep = city.operations.retention
     current = store.current()
     if current is None or not store.folder.is_dir():
-        return []
+        return
     protected = _protected(store, str(current["run_id"]), keep)
-    kept = []
     for folder in sorted(store.folder.iterdir(), key=lambda path: path.name):
         if folder.name in ("latest", "latest.json") or not folder.is_dir() or _is_link(folder):
             continue
@@ -94,14 +97,11 @@ def _prune_releases(city: City, root: Path, now: datetime, removed: Removed) -> 
             if time.time() - _newest(folder) > _MAKING_S:
                 remove_tree(folder)
                 removed.files += 1
-        elif folder.name in protected or now - _written(folder) <= keep.experiments:
-            kept.append(folder)
-        else:
+        elif folder.name not in protected and now - _written(folder) > keep.experiments:
             # The manifest goes first: what is left of a removal that is cut is no release any more.
             (folder / MANIFEST).unlink(missing_ok=True)
             remove_tree(folder)
             removed.releases.append(folder.name)
-    return kept
 
 
 def _protected(store: ReleaseStore, current_id: str, keep: RetentionSpec) -> set[str]:
@@ -115,22 +115,6 @@ def _protected(store: ReleaseStore, current_id: str, keep: RetentionSpec) -> set
     for day in (current_day, current_day + timedelta(days=1)):
         names |= {item.run_id for item in store.to_compare(day)}
     return names | {current_id}
-
-
-def _prune_snapshots(city: City, paths: Paths, kept: Collection[Path], now: datetime, removed: Removed) -> None:
-    named: dict[str, set[str]] = {}
-    for folder in kept:
-        for source, digest in _manifest(folder).get("sources", {}).items():
-            named.setdefault(source, set()).add(str(digest))
-    store = SnapshotStore(paths.snapshots)
-    folder = paths.snapshots / city.name
-    for source in sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []:
-        young = {
-            snapshot.digest
-            for snapshot in store.list(city.name, source)
-            if now - datetime.fromisoformat(snapshot.fetched_at) <= city.operations.retention.snapshots
-        }
-        removed.snapshots += len(store.prune(city.name, source, keep=named.get(source, set()) | young))
 
 
 def _prune_files(city: City, folder: Path, now: datetime, removed: Removed) -> None:

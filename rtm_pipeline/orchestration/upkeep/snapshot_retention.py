@@ -14,7 +14,7 @@ __all__ = ["PrunedSnapshots", "prune_snapshots"]
 
 logger = logging.getLogger(__name__)
 
-USUAL_DAYS = 30
+USUAL = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class PrunedSnapshots:
 
 
 def prune_snapshots(
-    paths: Paths, city: str, now: datetime, *, keep_days: int = USUAL_DAYS, min_part_age_s: float = 86_400.0
+    paths: Paths, city: str, now: datetime, *, keep: timedelta = USUAL, min_part_age_s: float = 86_400.0
 ) -> PrunedSnapshots:
     """Remove the snapshots of a city that nothing needs any more.
 
     A snapshot stays if a release that is still there was made from it (so every night that has a release can be
-    rerun: remove releases first), if it was read within ``keep_days``, or if it is the last of its source. The lock of
+    rerun: remove releases first), if it was read within ``keep``, or if it is the last of its source. The lock of
     the city must be held.
 
     Parameters
@@ -48,7 +48,7 @@ def prune_snapshots(
     city : str
     now : datetime
         With its time zone.
-    keep_days : int
+    keep : timedelta
     min_part_age_s : float
         Younger parts stay, since the night of another city may be about to name them.
 
@@ -59,7 +59,7 @@ def prune_snapshots(
     """
     wanted = snapshots_of_releases(paths.releases, city)
     store = SnapshotStore(paths.snapshots)
-    since = (now - timedelta(days=keep_days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = (now - keep).strftime("%Y-%m-%dT%H:%M:%SZ")
     removed = {}
     folder = paths.snapshots / city
     sources = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
