@@ -139,3 +139,27 @@ def test_old_runs_of_dagster_go_and_the_last_of_a_job_stays(tmp_path: Path) -> N
         assert {run.run_id for run in instance.get_runs()} == {runs[-1], other}
         assert instance.all_logs(runs[0]) == []
         assert json.dumps([record.run_id for record in instance.all_logs(runs[-1])])
+
+
+def test_snapshots_of_every_release_that_is_there_stay_though_none_is_current(
+    loaded: LoadedConfig, paths: Paths
+) -> None:
+    import pyarrow as pa
+
+    from rtm_pipeline.sources.snapshot import SnapshotStore
+    from rtm_pipeline.sources.source_read import FileRead, SourceRead
+
+    def read(text: str) -> SourceRead:
+        first = {"_file": pa.array([0], pa.int32()), "_row": pa.array([1], pa.int64()), "_malformed": [False]}
+        return SourceRead(pa.table({"a": [text], **first}), (FileRead("lots.csv", "0" * 64, 1, 1),))
+
+    snapshots = SnapshotStore(paths.snapshots)
+    ages = (400, 300, 200)
+    made = [snapshots.put("smallville", "lots", read(f"{age}"), NOW - timedelta(days=age)) for age in ages]
+    ReleaseStore(paths.releases, "smallville").publish(
+        f"{TODAY}-0123456789ab", lambda _: None, {"sources": {"lots": made[0].digest}}
+    )
+    removed = maintain_city(loaded.city, paths)
+    left = {snapshot.digest for snapshot in snapshots.list("smallville", "lots")}
+    assert left == {made[0].digest, made[2].digest}  # named by a release; the last of its source
+    assert removed.snapshots == 1
