@@ -43,7 +43,8 @@ def open_log(paths: Paths, city: str) -> Iterator[RunLog]:
     RtmError
         It can't be written for another reason, such as a full disk.
     """
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    # To the microsecond: one process may end a run and begin the next within a second.
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}.log"
     path = paths.artifacts / city / "logs" / name
     local = paths.cache / "logs" / city / name if is_remote(path) else path
     try:
