@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rtm_pipeline.priorities.columns import TABLES, Column
-from rtm_pipeline.publication.feature_tables import TITLES
-from rtm_pipeline.publication.surfaces import SURFACES
-from rtm_pipeline.publication.work_orders import COLUMNS as WORK_ORDERS
+from rtm_pipeline.publication.rasters.surfaces import SURFACES
+from rtm_pipeline.publication.vectors.feature_tables import TITLES
+from rtm_pipeline.publication.vectors.work_orders import COLUMNS as WORK_ORDERS
 
 __all__ = ["OTHER_COLUMNS", "dictionary_text", "write_dictionary"]
 

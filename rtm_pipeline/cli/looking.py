@@ -13,9 +13,9 @@ from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from rtm_pipeline.orchestration.steps.place_past import PlacePast
-    from rtm_pipeline.publication.place_rating import Part, PlaceRating, Standing
-    from rtm_pipeline.publication.release_reading import ReleaseFolder
-    from rtm_pipeline.publication.run_comparison import RunComparison
+    from rtm_pipeline.publication.lookup.place_rating import Part, PlaceRating, Standing
+    from rtm_pipeline.publication.lookup.run_comparison import RunComparison
+    from rtm_pipeline.publication.release.reading import ReleaseFolder
 
 __all__: list[str] = []
 
@@ -38,7 +38,7 @@ def explain(
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.releases import find_release, latest_release
     from rtm_pipeline.orchestration.steps.place_past import past_json, past_of
-    from rtm_pipeline.publication.place_rating import rate_place
+    from rtm_pipeline.publication.lookup.place_rating import rate_place
 
     paths = Paths.resolve(config_dir=config_dir, output=output)
     city = load_config(find_config(config, paths.config_dir)).city.name
@@ -123,7 +123,7 @@ def compare(
     """What differs between two releases: settings, sources, model, accuracy, ranks, and a map of the difference."""
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.releases import find_release
-    from rtm_pipeline.publication.run_comparison import compare_releases
+    from rtm_pipeline.publication.lookup.run_comparison import compare_releases
 
     paths = Paths.resolve(output=output)
     a, b = find_release(paths, run_a), find_release(paths, run_b)
@@ -139,8 +139,8 @@ def compare(
 
 
 def _write_maps(a: ReleaseFolder, b: ReleaseFolder, folder: Path) -> list[str]:
-    from rtm_pipeline.publication.difference_map import draw_difference, write_difference
-    from rtm_pipeline.publication.run_comparison import difference_of
+    from rtm_pipeline.publication.lookup.difference_map import draw_difference, write_difference
+    from rtm_pipeline.publication.lookup.run_comparison import difference_of
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

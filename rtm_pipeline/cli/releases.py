@@ -23,7 +23,7 @@ def current_release(paths: Paths, city: str, run_id: str | None = None) -> tuple
     ConfigError
         There is none.
     """
-    from rtm_pipeline.publication.release import ReleaseStore
+    from rtm_pipeline.publication.release.store import ReleaseStore
 
     store = ReleaseStore(paths.releases, city)
     if run_id is None:

@@ -172,7 +172,7 @@ def areas(
     as_json: AsJson = False,
 ) -> None:
     """Rank correlation of a surface with counts by area, beside earlier counts; says nothing of calibration."""
-    from rtm_pipeline.publication.area_totals import raster_by_area
+    from rtm_pipeline.publication.lookup.area_totals import raster_by_area
 
     rows = _read(table)
     if by not in rows.column_names:

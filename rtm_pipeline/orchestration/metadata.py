@@ -19,7 +19,7 @@ __all__ = ["counts_table", "frontier_picture", "markdown_curve", "markdown_pictu
 
 def markdown_picture(grid: StudyGrid, values: NDArray[np.generic]) -> dg.MarkdownMetadataValue:
     """A thumbnail of one value a cell, inline; under 100 kB because it enters the event log."""
-    from rtm_pipeline.publication.picture import thumbnail
+    from rtm_pipeline.publication.rasters.picture import thumbnail
 
     pixels = 360
     image = thumbnail(grid, values, pixels=pixels)
@@ -33,7 +33,7 @@ def markdown_curve(
     x: NDArray[np.float64], y: NDArray[np.float64], error: NDArray[np.float64], chosen: int, x_name: str, y_name: str
 ) -> dg.MarkdownMetadataValue:
     """A small plot of a curve with its errors over a logarithmic axis, and the point that was chosen; inline."""
-    from rtm_pipeline.publication.picture import curve
+    from rtm_pipeline.publication.rasters.picture import curve
 
     image = curve(x, y, error, chosen, x_name, y_name)
     return dg.MetadataValue.md(f"![{y_name}](data:image/png;base64,{base64.b64encode(image).decode()})")

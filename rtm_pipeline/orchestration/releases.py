@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.orchestration.paths import Paths
-from rtm_pipeline.publication.release import ReleaseStore
-from rtm_pipeline.publication.release_reading import ReleaseFolder
+from rtm_pipeline.publication.release.reading import ReleaseFolder
+from rtm_pipeline.publication.release.store import ReleaseStore
 from rtm_pipeline.storage.roots import is_remote
 
 __all__ = ["find_release", "latest_release"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from rtm_pipeline.factors import Factor
-    from rtm_pipeline.publication.report_changes import Change
+    from rtm_pipeline.publication.change import Change
     from rtm_pipeline.surface.forecast import Forecast
     from rtm_pipeline.surface.vintage import RiskTerrain
 
@@ -91,7 +91,7 @@ class AreaPolygons:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedRelease:
-    """The release that tonight's is compared with, as `rtm_pipeline.publication.comparison` reads it.
+    """The release that tonight's is compared with, as `rtm_pipeline.publication.release.earlier` reads it.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class ReleaseContent:
         Layer that police activity made -> the written reason why it is used all the same.
     sexual : str or None
         How sexual offenses are told apart in the outcome: the name of a flag of its layer, ``none`` (there are none),
-        or None (nobody said, so categories decide; see `rtm_pipeline.publication.sexual_offenses`).
+        or None (nobody said, so categories decide; see `rtm_pipeline.publication.editions.sexual_offenses`).
     health : tuple of HealthFinding
         What is doubted of the sources tonight, stand-ins of sources that could not be read included.
     """

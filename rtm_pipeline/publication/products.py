@@ -6,10 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rtm_pipeline.publication.catalog.project_layers import explanation_layer, project_groups
+from rtm_pipeline.publication.catalog.qgis_project import ProjectLayer, write_project
+from rtm_pipeline.publication.catalog.stac import write_catalog, write_public_manifest
 from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, RISK_TERRAIN, ReleaseContent
-from rtm_pipeline.publication.delimited import write_csv
-from rtm_pipeline.publication.explanations import explanations_of, write_explanation
-from rtm_pipeline.publication.feature_tables import (
+from rtm_pipeline.publication.editions.suppression import public_neighborhoods
+from rtm_pipeline.publication.facts.night import facts_of
+from rtm_pipeline.publication.model_card.document import model_card
+from rtm_pipeline.publication.provenance import DISCLAIMER, barred_sources, sources_text
+from rtm_pipeline.publication.rasters.explanations import explanations_of, write_explanation
+from rtm_pipeline.publication.rasters.picture import Picture, draw_picture
+from rtm_pipeline.publication.rasters.surfaces import Surface, surfaces_of, write_surface
+from rtm_pipeline.publication.release.store import write_json
+from rtm_pipeline.publication.reports import write_reports
+from rtm_pipeline.publication.vectors.delimited import write_csv
+from rtm_pipeline.publication.vectors.feature_tables import (
     FeatureTable,
     area_table,
     data_dictionary,
@@ -17,20 +28,9 @@ from rtm_pipeline.publication.feature_tables import (
     run_metadata,
     study_area_table,
 )
-from rtm_pipeline.publication.geopackage import write_geopackage
-from rtm_pipeline.publication.model_card import model_card
-from rtm_pipeline.publication.parquet import quarantine_table, write_parquet, write_plain_parquet
-from rtm_pipeline.publication.picture import Picture, draw_picture
-from rtm_pipeline.publication.project_layers import explanation_layer, project_groups
-from rtm_pipeline.publication.provenance import DISCLAIMER, barred_sources, sources_text
-from rtm_pipeline.publication.qgis_project import ProjectLayer, write_project
-from rtm_pipeline.publication.release import write_json
-from rtm_pipeline.publication.report import write_reports
-from rtm_pipeline.publication.report_facts import facts_of
-from rtm_pipeline.publication.stac import write_catalog, write_public_manifest
-from rtm_pipeline.publication.suppression import public_neighborhoods
-from rtm_pipeline.publication.surfaces import Surface, surfaces_of, write_surface
-from rtm_pipeline.publication.work_orders import work_orders
+from rtm_pipeline.publication.vectors.geopackage import write_geopackage
+from rtm_pipeline.publication.vectors.parquet import quarantine_table, write_parquet, write_plain_parquet
+from rtm_pipeline.publication.vectors.work_orders import work_orders
 
 __all__ = ["DISCLAIMER", "ingest_json", "write_release"]
 

@@ -14,7 +14,7 @@ import pytest
 from support.bucket import bucket_server
 from support.city import DEMO_DATA, ROOT, Night
 
-from rtm_pipeline.publication.release import ReleaseStore, verify
+from rtm_pipeline.publication.release.store import ReleaseStore, verify
 from rtm_pipeline.storage.roots import root_of
 
 pytestmark = pytest.mark.acceptance

@@ -22,7 +22,7 @@ from support.nights import (
 )
 
 from rtm_pipeline.orchestration.upkeep.nights import last_night
-from rtm_pipeline.publication.release import MAKING
+from rtm_pipeline.publication.release.store import MAKING
 
 
 @pytest.fixture(scope="module")

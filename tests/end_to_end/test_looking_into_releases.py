@@ -14,8 +14,8 @@ from pyproj import Transformer
 from support.city import Command
 from support.small_city import HIGH, SOUTH, UTM, WEST, WIDE, OxbowNight
 
-from rtm_pipeline.publication.place_rating import rate_place
-from rtm_pipeline.publication.release_reading import ReleaseFolder
+from rtm_pipeline.publication.lookup.place_rating import rate_place
+from rtm_pipeline.publication.release.reading import ReleaseFolder
 
 LONLAT = Transformer.from_crs(UTM, "EPSG:4326", always_xy=True)
 

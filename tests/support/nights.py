@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from rtm_pipeline.publication.release import MAKING, MANIFEST, ReleaseStore, verify
+from rtm_pipeline.publication.release.store import MAKING, MANIFEST, ReleaseStore, verify
 from rtm_pipeline.sources.snapshot import SnapshotStore
 from support.made_city import MadeFiles
 

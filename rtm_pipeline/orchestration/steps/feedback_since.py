@@ -18,7 +18,7 @@ from rtm_pipeline.units import Window
 if TYPE_CHECKING:
     from rtm_pipeline.evaluation.feedback import Feedback
     from rtm_pipeline.publication.content import ReleaseContent
-    from rtm_pipeline.publication.release import Promoted
+    from rtm_pipeline.publication.release.store import Promoted
 
 __all__ = ["flagging_release", "with_feedback"]
 
@@ -64,8 +64,8 @@ def _feedback(
     content: ReleaseContent, context: StepContext, inputs: Mapping[str, Any], release: Path, since: date
 ) -> Feedback | None:
     from rtm_pipeline.evaluation.feedback import feedback_at_the_line
-    from rtm_pipeline.publication.comparison import read_release
     from rtm_pipeline.publication.content import FORECAST
+    from rtm_pipeline.publication.release.earlier import read_release
     from rtm_pipeline.surface.vintage import outcome_counts
 
     compared = read_release(release, content.grid)

@@ -16,8 +16,8 @@ from rtm_pipeline.orchestration.settings import Settings
 from rtm_pipeline.orchestration.step import recipes
 from rtm_pipeline.orchestration.steps.ingest import layer_step
 from rtm_pipeline.orchestration.steps.night import steps_of
-from rtm_pipeline.publication.place_rating import PlaceRating
-from rtm_pipeline.publication.release_reading import ReleaseFolder
+from rtm_pipeline.publication.lookup.place_rating import PlaceRating
+from rtm_pipeline.publication.release.reading import ReleaseFolder
 from rtm_pipeline.units import Window
 
 __all__ = ["PlacePast", "past_json", "past_of"]

@@ -38,7 +38,7 @@ from rtm_pipeline.orchestration.values import Place, RunVintages
 
 if TYPE_CHECKING:
     from rtm_pipeline.evaluation.backtest import Backtest
-    from rtm_pipeline.publication.release import Promoted
+    from rtm_pipeline.publication.release.store import Promoted
 
 __all__ = ["RELEASE", "ReleaseFacts", "release_steps"]
 
@@ -97,7 +97,7 @@ def release_steps(city: City) -> list[Step]:
 
 def _publish(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     from rtm_pipeline.publication.products import write_release
-    from rtm_pipeline.publication.release import ReleaseStore
+    from rtm_pipeline.publication.release.store import ReleaseStore
 
     store = ReleaseStore(context.output / "releases", context.city.name)
     earlier = store.to_compare(context.as_of)
@@ -158,7 +158,7 @@ def content_of(
     """
     from rtm_pipeline.grid import with_border
     from rtm_pipeline.publication.content import ReleaseContent
-    from rtm_pipeline.publication.release import run_id_of
+    from rtm_pipeline.publication.release.store import run_id_of
     from rtm_pipeline.surface.tiers import tiers_of
 
     city = context.city
@@ -239,7 +239,7 @@ def _areas(city: City, layers: Mapping[str, LayerResult]) -> dict[str, Any]:
 
 def _statements(judged: Backtest) -> dict[str, str]:
     """What the accuracy of each surface is, in a sentence."""
-    from rtm_pipeline.publication.report_words import in_words
+    from rtm_pipeline.publication.facts.words import in_words
 
     accuracy = judged.accuracy
     rule = accuracy.baseline_chosen

@@ -14,7 +14,7 @@ from rtm_pipeline.layers.layer import LayerResult
 
 if TYPE_CHECKING:
     from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
-    from rtm_pipeline.publication.release import Promoted
+    from rtm_pipeline.publication.release.store import Promoted
 
 __all__ = ["compared_content", "credits_of", "missing_parts"]
 
@@ -32,8 +32,8 @@ def compared_content(content: ReleaseContent, folder: Path, earlier: Sequence[Pr
     earlier : sequence of Promoted
         The nearest first: tonight's ``change.tif`` is measured against it.
     """
-    from rtm_pipeline.publication.comparison import read_release
-    from rtm_pipeline.publication.report_changes import change_since
+    from rtm_pipeline.publication.facts.changes import change_since
+    from rtm_pipeline.publication.release.earlier import read_release
 
     if not earlier:
         return replace(content, missing={**content.missing, "changes": "no earlier release was current"})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.publication.release import MANIFEST
+from rtm_pipeline.publication.release.store import MANIFEST
 
 __all__ = ["PinnedSnapshot", "StoredNight", "snapshots_of_releases", "stored_night"]
 

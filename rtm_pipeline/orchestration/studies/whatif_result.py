@@ -73,7 +73,7 @@ def write_result(
     request : mapping
         What was asked, for the record.
     """
-    from rtm_pipeline.publication.raster import Band, to_raster, write_cog
+    from rtm_pipeline.publication.rasters.geotiff import Band, to_raster, write_cog
 
     grid = base[PLACE].grid
     maps = {

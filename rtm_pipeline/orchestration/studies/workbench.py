@@ -126,7 +126,7 @@ class Workbench:
         """
         import shapely
 
-        from rtm_pipeline.publication.raster import to_raster
+        from rtm_pipeline.publication.rasters.geotiff import to_raster
 
         spec = self.grid.spec
         image = axes.imshow(

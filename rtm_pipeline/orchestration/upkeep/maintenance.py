@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.locks import city_lock
 from rtm_pipeline.orchestration.upkeep.snapshot_retention import prune_snapshots
-from rtm_pipeline.publication.release import MAKING, MANIFEST, ReleaseStore
+from rtm_pipeline.publication.release.store import MAKING, MANIFEST, ReleaseStore
 from rtm_pipeline.sources.snapshot import SnapshotStore
 from rtm_pipeline.storage.roots import modified_at, remove_tree
 

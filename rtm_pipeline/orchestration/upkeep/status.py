@@ -71,7 +71,7 @@ def status_of(output: Path, city: str, *, max_age: timedelta, now: datetime | No
     now : datetime, optional
         With its time zone; by default the clock's.
     """
-    from rtm_pipeline.publication.release import ReleaseStore, verify
+    from rtm_pipeline.publication.release.store import ReleaseStore, verify
 
     night = last_night(output, city)
     store = ReleaseStore(output / "releases", city)

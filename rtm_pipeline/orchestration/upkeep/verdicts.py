@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.upkeep.alerts import LOST_VERDICT, Alert
-from rtm_pipeline.publication.release import ReleaseStore
+from rtm_pipeline.publication.release.store import ReleaseStore
 
 if TYPE_CHECKING:
     from rtm_pipeline.config.city import City

@@ -17,7 +17,7 @@ from support.city import Command
 
 from rtm_pipeline.errors import ModelError, PublishError, SchemaError
 from rtm_pipeline.evaluation.areas import rank_agreement
-from rtm_pipeline.publication.area_totals import raster_by_area
+from rtm_pipeline.publication.lookup.area_totals import raster_by_area
 
 RNG = np.random.default_rng(0)
 

@@ -15,7 +15,7 @@ from rtm_pipeline.orchestration.locks import CityBusyError, city_lock
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.upkeep.maintenance import maintain_city, purge_events
 from rtm_pipeline.orchestration.upkeep.maintenance_job import maintain_all
-from rtm_pipeline.publication.release import ReleaseStore
+from rtm_pipeline.publication.release.store import ReleaseStore
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date()

@@ -12,7 +12,7 @@ from support.made_city import write_made_city
 
 from rtm_pipeline.orchestration.upkeep.nights import last_night, record_night
 from rtm_pipeline.orchestration.upkeep.status import status_of, status_text
-from rtm_pipeline.publication.release import ReleaseStore
+from rtm_pipeline.publication.release.store import ReleaseStore
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(hours=36)

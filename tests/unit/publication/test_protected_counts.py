@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
 
-from rtm_pipeline.publication.protected_counts import LEAST_COUNT, LEAST_DOUBT, bounds, protect_table
+from rtm_pipeline.publication.editions.protected_counts import LEAST_COUNT, LEAST_DOUBT, bounds, protect_table
 
 
 def range_of(counts, hidden, row_sums, column_sums, at):

@@ -10,9 +10,9 @@ import pystac
 import pytest
 import shapely
 
+from rtm_pipeline.publication.catalog.stac import item_json
 from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
 from rtm_pipeline.publication.provenance import sources_text
-from rtm_pipeline.publication.stac import item_json
 
 
 def test_catalog_and_item_are_valid_stac(written) -> None:

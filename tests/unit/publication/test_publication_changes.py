@@ -15,9 +15,9 @@ from fakes.release import Written, write
 
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.steps.release_content import compared_content
-from rtm_pipeline.publication.html_data import change_lines
-from rtm_pipeline.publication.release import Promoted, ReleaseStore
-from rtm_pipeline.publication.report_facts import facts_of
+from rtm_pipeline.publication.facts.change_lines import change_lines
+from rtm_pipeline.publication.facts.night import facts_of
+from rtm_pipeline.publication.release.store import Promoted, ReleaseStore
 
 
 def fill(folder: Path) -> None:

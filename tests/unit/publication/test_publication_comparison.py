@@ -13,7 +13,7 @@ from fakes.release import Written
 
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
-from rtm_pipeline.publication.comparison import read_release, read_surface
+from rtm_pipeline.publication.release.earlier import read_release, read_surface
 
 
 def put_manifest(folder: Path) -> None:

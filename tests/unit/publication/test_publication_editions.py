@@ -14,7 +14,7 @@ import rasterio
 from fakes.release import Written, write
 
 from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
-from rtm_pipeline.publication.surfaces import surfaces_of
+from rtm_pipeline.publication.rasters.surfaces import surfaces_of
 from rtm_pipeline.surface.tiers import tiers_of
 
 COMPRESSED = {".tif", ".png", ".pdf"}

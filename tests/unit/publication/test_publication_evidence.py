@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from rtm_pipeline.publication.public_evidence import public_evidence
+from rtm_pipeline.publication.editions.public_evidence import public_evidence
 
 
 def test_kinds_and_bands_with_little_behind_them_are_empty():

@@ -17,8 +17,8 @@ from rtm_pipeline.grid.locate import to_raster
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.steps.feedback_since import flagging_release, with_feedback
 from rtm_pipeline.publication.content import ReleaseContent
-from rtm_pipeline.publication.raster import NODATA
-from rtm_pipeline.publication.release import Promoted, write_json
+from rtm_pipeline.publication.rasters.geotiff import NODATA
+from rtm_pipeline.publication.release.store import Promoted, write_json
 
 LATER = date(2024, 12, 31)
 

@@ -17,8 +17,8 @@ from fakes.release import FORMULA, INJECTION, SCRIPT
 
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.publication.content import ReleaseContent
-from rtm_pipeline.publication.feature_tables import FeatureTable, alias_of, feature_tables
-from rtm_pipeline.publication.geopackage import write_geopackage
+from rtm_pipeline.publication.vectors.feature_tables import FeatureTable, alias_of, feature_tables
+from rtm_pipeline.publication.vectors.geopackage import write_geopackage
 
 LAYERS = {
     "priority_lots": "Point",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rtm_pipeline.publication import legends
-from rtm_pipeline.publication.raster_styles import RasterClass, paletted_renderer, shaded_renderer
+from rtm_pipeline.publication.rasters import legends
+from rtm_pipeline.publication.rasters.styles import RasterClass, paletted_renderer, shaded_renderer
 from rtm_pipeline.surface.tiers import TIERS, tiers_of
 
 VALUES = arrays(

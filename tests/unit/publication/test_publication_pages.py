@@ -15,11 +15,11 @@ import pytest
 from fakes.release import INJECTION, SCRIPT, Names, Written, make_content
 
 from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, AreaPolygons, ReleaseContent
-from rtm_pipeline.publication.html_report import report_html
-from rtm_pipeline.publication.pages import write_pages
-from rtm_pipeline.publication.pdf import write_essentials
-from rtm_pipeline.publication.report_facts import facts_of
-from rtm_pipeline.publication.webmap import map_data
+from rtm_pipeline.publication.facts.night import facts_of
+from rtm_pipeline.publication.html.neighborhood_pages import write_pages
+from rtm_pipeline.publication.html.report import report_html
+from rtm_pipeline.publication.paper.essentials import write_essentials
+from rtm_pipeline.publication.webmap.data import map_data
 
 ALLOWED = (
     " html head meta title link style script body a p div span header nav main section footer h1 h2 h3 h4 ul ol li dl "

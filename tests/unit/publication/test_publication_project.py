@@ -10,7 +10,7 @@ import numpy as np
 from fakes.release import Written, write
 
 from rtm_pipeline.publication.markup import plain, xml_attribute, xml_text
-from rtm_pipeline.publication.raster_styles import write_qml
+from rtm_pipeline.publication.rasters.styles import write_qml
 
 
 def project(written: Written) -> ET.Element:

@@ -17,8 +17,8 @@ import rasterio
 from fakes.release import Written, write
 
 from rtm_pipeline.publication.content import ReleaseContent
-from rtm_pipeline.publication.protected_counts import LEAST_COUNT, LEAST_DOUBT, bounds
-from rtm_pipeline.publication.report_hours import LADDER, whole_months
+from rtm_pipeline.publication.editions.protected_counts import LEAST_COUNT, LEAST_DOUBT, bounds
+from rtm_pipeline.publication.facts.hours import LADDER, whole_months
 from rtm_pipeline.units import Window
 
 ROW = re.compile(r"<tr>(.*?)</tr>", re.S)
@@ -69,7 +69,7 @@ def test_hours_and_counts_of_neighborhoods_can_not_be_undone_by_subtraction(writ
     tables = {name: hours_in(text) for name, text in seen.items()}
     shape = next((len(table), len(table[0])) for table in tables.values() if table)
     slots = next(item for item in LADDER if (len(item.hours), len(item.days)) == shape)
-    from rtm_pipeline.publication.report_places import places_of
+    from rtm_pipeline.publication.facts.places import places_of
 
     of_cell = places_of(content, "restricted", ()).of_cell
     order = [place.name for place in places_of(content, "restricted", ()).places]

@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.publication.content import ReleaseContent
-from rtm_pipeline.publication.raster import NODATA, Band, to_classes, to_raster, write_cog
+from rtm_pipeline.publication.rasters.geotiff import NODATA, Band, to_classes, to_raster, write_cog
 from rtm_pipeline.surface.tiers import TIERS
 
 TAGS = ("RUN_ID", "MODEL_VERSION", "OUTCOME_WINDOW", "FACTORS_KNOWN_AT", "CELL_SIZE_M", "SOURCES_SHA256", "DISCLAIMER")
@@ -179,7 +179,7 @@ def test_a_factor_raster_has_distance_and_the_selected_density(written) -> None:
 def test_all_densities_on_request(content: ReleaseContent, tmp_path: Path) -> None:
     import dataclasses
 
-    from rtm_pipeline.publication.explanations import explanations_of
+    from rtm_pipeline.publication.rasters.explanations import explanations_of
 
     asked = dataclasses.replace(content, all_factor_bands=True)
     found = {item.path: len(item.names) for item in explanations_of(asked)}
@@ -187,7 +187,7 @@ def test_all_densities_on_request(content: ReleaseContent, tmp_path: Path) -> No
 
 
 def test_bytes_are_the_same_from_run_to_run(content: ReleaseContent, tmp_path: Path) -> None:
-    from rtm_pipeline.publication.surfaces import surfaces_of, write_surface
+    from rtm_pipeline.publication.rasters.surfaces import surfaces_of, write_surface
 
     digests = []
     for attempt in ("a", "b"):

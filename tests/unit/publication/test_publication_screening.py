@@ -11,8 +11,8 @@ from rtm_pipeline.model.engine import RtmFit, fit_rtm
 from rtm_pipeline.model.report import model_report
 from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
 from rtm_pipeline.model.table import design_from_table
-from rtm_pipeline.publication.html_screening import screening_figure
-from rtm_pipeline.publication.picture import curve
+from rtm_pipeline.publication.html.screening import screening_figure
+from rtm_pipeline.publication.rasters.picture import curve
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtm_pipeline.publication.content import ReleaseContent, SourceCredit
-from rtm_pipeline.publication.protected_counts import LEAST_COUNT, held_back
-from rtm_pipeline.publication.suppression import LEAST_CELLS, public_neighborhoods
+from rtm_pipeline.publication.editions.protected_counts import LEAST_COUNT, held_back
+from rtm_pipeline.publication.editions.suppression import LEAST_CELLS, public_neighborhoods
 
 
 @given(st.lists(st.one_of(st.integers(0, 12), st.just(None)), min_size=1, max_size=20), st.data())

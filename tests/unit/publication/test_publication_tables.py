@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtm_pipeline.publication.content import ReleaseContent
-from rtm_pipeline.publication.delimited import neutralized, write_csv
-from rtm_pipeline.publication.parquet import quarantine_table
-from rtm_pipeline.publication.work_orders import COLUMNS, work_orders
+from rtm_pipeline.publication.vectors.delimited import neutralized, write_csv
+from rtm_pipeline.publication.vectors.parquet import quarantine_table
+from rtm_pipeline.publication.vectors.work_orders import COLUMNS, work_orders
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

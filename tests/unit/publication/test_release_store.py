@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rtm_pipeline.errors import PublishError
-from rtm_pipeline.publication.release import ReleaseStore, run_id_of
+from rtm_pipeline.publication.release.store import ReleaseStore, run_id_of
 
 DAY = date(2026, 11, 22)
 

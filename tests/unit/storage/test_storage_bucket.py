@@ -15,7 +15,7 @@ from support.bucket import bucket_server
 from rtm_pipeline.errors import ConfigError, PublishError
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.locks import CityBusyError, city_lock
-from rtm_pipeline.publication.release import ReleaseStore
+from rtm_pipeline.publication.release.store import ReleaseStore
 from rtm_pipeline.storage.lease import LeaseLostError, hold_lease
 from rtm_pipeline.storage.roots import is_remote, local_copy, remove_tree, root_of
 
@@ -50,7 +50,7 @@ def test_a_release_in_a_bucket_is_there_once_its_manifest_is(root: Path, monkeyp
     store = ReleaseStore(root / "releases", "demo")
     first = store.publish("2026-11-21-aaa", fill, {})
     assert store.promote(first, date(2026, 11, 21))
-    from rtm_pipeline.publication import release as module
+    from rtm_pipeline.publication.release import store as module
 
     written = []
 

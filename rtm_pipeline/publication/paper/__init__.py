@@ -1,0 +1,1 @@
+"""``essentials.pdf``: two pages for a meeting."""
