@@ -141,13 +141,14 @@ def _execute(
 def check(
     config: Config,
     data_dir: DataDir = None,
+    output: Output = None,
     config_dir: ConfigDir = None,
     assignments: Set = None,
     sources: Annotated[bool, typer.Option("--sources", help="Read every source and account for its rows.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate a configuration; with --sources, read every source too."""
-    loaded, paths = load_city(config, config_dir, None, data_dir, assignments)
+    """Validate a configuration; with --sources, read every source and the registers of programs too."""
+    loaded, paths = load_city(config, config_dir, output, data_dir, assignments)
     from rtm_pipeline.orchestration.studies.next_step import missing_things, next_after_sources
 
     missing = missing_things(loaded, paths)

@@ -27,7 +27,7 @@ def latest_release(paths: Paths, city: str) -> ReleaseFolder:
             f"There is no release of {city} in {paths.releases}. Run `rtm run {city}` first, or say with --output "
             "where the releases are."
         )
-    return ReleaseFolder.at(paths.releases / city / str(current["path"]))
+    return ReleaseFolder.at(paths.releases / city / str(current["run_id"]))
 
 
 def find_release(paths: Paths, name: str, city: str | None = None) -> ReleaseFolder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.priorities.register_rows import register_rows
 from rtm_pipeline.priorities.sites import Sites
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "read_corrections",
 ]
 
+CORRECTION_COLUMNS = ("site", "status", "who", "date")
 CORRECTION_STATUS = {
     "not_vacant": False,
     "garden": False,
@@ -152,7 +153,7 @@ def corrections_from_rows(rows: Iterable[Mapping[str, str]], where: str = "corre
     """
     found = []
     for number, row in enumerate(rows, start=1):
-        missing = [name for name in ("site", "status", "who", "date") if not (row.get(name) or "").strip()]
+        missing = [name for name in CORRECTION_COLUMNS if not (row.get(name) or "").strip()]
         if missing:
             raise ConfigError(f"{where}, row {number}: {', '.join(missing)} must be filled in.")
         status = row["status"].strip().lower().replace(" ", "_")
@@ -175,8 +176,4 @@ def read_corrections(path: Path) -> tuple[Correction, ...]:
     """Corrections from a CSV file (UTF-8, with or without a byte-order mark); no file, no corrections."""
     if not path.exists():
         return ()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return corrections_from_rows(csv.DictReader(file), where=path.name)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path.name} is not a CSV file in UTF-8: {error}. Save it as UTF-8.") from None
+    return corrections_from_rows(register_rows(path, CORRECTION_COLUMNS), where=path.name)

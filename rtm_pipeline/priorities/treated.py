@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from datetime import date
 from pathlib import Path
 
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.priorities.register_rows import register_rows
 
 __all__ = ["TREATED_COLUMNS", "TreatedRecord", "read_treated", "treated_from_rows"]
 
 TREATED_COLUMNS = ("site", "program", "started", "ended", "x", "y")
+_NEEDED = TREATED_COLUMNS[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def treated_from_rows(rows: Iterable[Mapping[str, str]], where: str = "treated s
     found: dict[tuple[str, str], TreatedRecord] = {}
     for number, row in enumerate(rows, start=1):
         text = {name: (row.get(name) or "").strip() for name in TREATED_COLUMNS}
-        missing = [name for name in ("site", "program", "started") if not text[name]]
+        missing = [name for name in _NEEDED if not text[name]]
         if missing:
             raise ConfigError(f"{where}, row {number}: {', '.join(missing)} must be filled in.")
         try:
@@ -87,8 +88,4 @@ def read_treated(path: Path) -> tuple[TreatedRecord, ...]:
     """Records from a CSV file (UTF-8, with or without a byte-order mark); no file, no records."""
     if not path.exists():
         return ()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return treated_from_rows(csv.DictReader(file), where=path.name)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path.name} is not a CSV file in UTF-8: {error}. Save it as UTF-8.") from None
+    return treated_from_rows(register_rows(path, _NEEDED), where=path.name)

@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from rtm_pipeline.publication.release.store import MAKING, MANIFEST, ReleaseStore, verify
+from rtm_pipeline.publication.release.files import MANIFEST
+from rtm_pipeline.publication.release.store import MAKING, ReleaseStore, verify
 from rtm_pipeline.sources.snapshot import SnapshotStore
 from support.made_city import MadeFiles
 

@@ -19,6 +19,7 @@ from rtm_pipeline.errors import ConfigError, RtmError, SchemaError
 from rtm_pipeline.priorities.eligibility import Correction, read_corrections
 from rtm_pipeline.priorities.funding_line import LineDraw, draw_from_rows
 from rtm_pipeline.priorities.plan import Plan, StatusEntry, advance
+from rtm_pipeline.priorities.register_rows import register_rows
 from rtm_pipeline.priorities.treated import TreatedRecord, read_treated
 from rtm_pipeline.storage.atomic import write_atomic
 
@@ -91,8 +92,11 @@ class CityHistory:
 
     def evidence(self) -> dict[str, dict[str, dict[str, object]]]:
         """Overrides of the registry that people accepted."""
-        found = self._json(self.evidence_file)
-        return dict(found) if found is not None else {}
+        found = self._json(self.evidence_file) or {}
+        for section, rows in found.items():
+            if not isinstance(rows, dict):
+                raise SchemaError(f"{self.evidence_file}: {section} must hold keys and fields. Restore it from a copy.")
+        return found
 
     def accept(self, override: Mapping[str, Mapping[str, Mapping[str, object]]]) -> None:
         """Add accepted entries; those that are there already stay, unless they have the same key."""
@@ -123,13 +127,19 @@ class CityHistory:
             plan = Plan.from_rows(found["rows"])
         except SchemaError as error:
             raise SchemaError(f"{path.name}: {error}") from None
-        draws = tuple(
-            KeptDraw(
-                str(draw["action"]), draw_from_rows(draw["rows"]), tuple((row["x"], row["y"]) for row in draw["rows"])
+        try:
+            draws = tuple(
+                KeptDraw(
+                    str(draw["action"]),
+                    draw_from_rows(draw["rows"]),
+                    tuple((row["x"], row["y"]) for row in draw["rows"]),
+                )
+                for draw in found.get("draws", ())
             )
-            for draw in found.get("draws", ())
-        )
-        return KeptPlan(plan, float(found["expected"]), self._log(plan), draws)
+            expected = float(found["expected"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SchemaError(f"{path.name} lacks or garbles {error}. Restore it from a copy.") from None
+        return KeptPlan(plan, expected, self._log(plan), draws)
 
     def status_file(self, plan_id: str) -> Path:
         """What happened to a plan's sites: site, status, date, by, note."""
@@ -140,7 +150,7 @@ class CityHistory:
         if not path.exists():
             return ()
         log: tuple[StatusEntry, ...] = ()
-        for number, row in enumerate(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))), start=1):
+        for number, row in enumerate(register_rows(path, STATUS_COLUMNS[:3]), start=1):
             try:
                 day = date.fromisoformat((row.get("date") or "").strip())
                 texts = [(row.get(name) or "").strip() for name in ("site", "status", "by", "note")]
@@ -195,10 +205,13 @@ class CityHistory:
         if not self.zones_file.exists():
             return []
         rows = []
-        for number, line in enumerate(self.zones_file.read_text(encoding="utf-8").splitlines(), start=1):
+        # As bytes: a byte that is no UTF-8 damages its own row, and JSON may hold characters that end lines of text.
+        for number, line in enumerate(self.zones_file.read_bytes().split(b"\n"), start=1):
+            if not line.strip():
+                continue
             try:
                 rows.append(dict(json.loads(line)))
-            except ValueError:
+            except (ValueError, TypeError):
                 raise SchemaError(f"{self.zones_file.name}, row {number}: no JSON object. Restore the log.") from None
         return rows
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.orchestration.registers.history import KeptDraw, KeptPlan
+from rtm_pipeline.publication.release.files import manifest_of
 from rtm_pipeline.storage.roots import local_copy
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def plan_of_release(
     if not tables or not facts_file.is_file():
         raise ConfigError(f"The release {release.name} has no ranked sites: configure programs and run the night.")
     facts = json.loads(facts_file.read_text(encoding="utf-8"))
-    manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    manifest = manifest_of(release)
     draws: tuple[KeptDraw, ...] = ()
     if draw_seed is not None:
         draws, tables = _draw(tables, draw_seed, tolerance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -20,6 +19,7 @@ from rtm_pipeline.orchestration.registers.history import CityHistory, KeptPlan
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.priorities.eligibility import Correction, read_corrections
 from rtm_pipeline.priorities.evidence import load_registry
+from rtm_pipeline.priorities.register_rows import register_rows
 from rtm_pipeline.priorities.registry import Registry
 from rtm_pipeline.priorities.treated import TreatedRecord, read_treated
 
@@ -66,6 +66,17 @@ class Registers:
                 found[part.name] = hashlib.sha256(text.encode()).hexdigest()
         return found
 
+    def summary(self) -> dict[str, int | str]:
+        """What is in it, in words for people."""
+        return {
+            "corrections": len(self.corrections),
+            "treated sites": len(self.treated),
+            "plans": ", ".join(kept.plan.plan_id for kept in self.plans) or "none",
+            "accepted evidence": ", ".join(self.evidence.get("effects", {})) or "none",
+            "logged zones": len(self.zones),
+            "neighborhoods with poverty": len(self.poverty),
+        }
+
 
 def _rows(value: Any) -> list[Any]:
     return [value] if isinstance(value, Mapping) else list(value)
@@ -99,14 +110,7 @@ def _read(context: StepContext, _: Mapping[str, Any]) -> StepResult:
     registry_of(context.city, value)  # a registry that can't be used stops the night here, before anything is computed
     return StepResult(
         value,
-        {
-            "corrections": len(value.corrections),
-            "treated sites": len(value.treated),
-            "plans": ", ".join(kept.plan.plan_id for kept in value.plans) or "none",
-            "accepted evidence": ", ".join(value.evidence.get("effects", {})) or "none",
-            "logged zones": len(value.zones),
-            "neighborhoods with poverty": len(value.poverty),
-        },
+        value.summary(),
     )
 
 
@@ -172,27 +176,18 @@ def _poverty(table: PovertyTable, data_dir: Path) -> dict[str, float]:
     if not path.is_file():
         raise ConfigError(f"programs.poverty: there is no file {table.path} in the data folder {data_dir}.")
     found: dict[str, float] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in (table.neighborhood, table.rate) if name not in (reader.fieldnames or ())]
-        if missing:
+    for number, row in enumerate(register_rows(path, (table.neighborhood, table.rate)), start=1):
+        text = (row[table.rate] or "").strip()
+        try:
+            rate = math.nan if text in UNKNOWN else float(text) * table.scale
+        except ValueError:
+            raise ConfigError(f"{path.name}, row {number}: {table.rate} must be a number; found {text!r}.") from None
+        if rate < 0 or rate > 1:
             raise ConfigError(
-                f"programs.poverty: {path.name} has no column {', '.join(missing)}; it has {reader.fieldnames}."
+                f"{path.name}, row {number}: a rate of poverty lies between 0 and 1 (0 and 100 %); found {text}."
             )
-        for number, row in enumerate(reader, start=1):
-            text = (row[table.rate] or "").strip()
-            try:
-                rate = math.nan if text in UNKNOWN else float(text) * table.scale
-            except ValueError:
-                raise ConfigError(
-                    f"{path.name}, row {number}: {table.rate} must be a number; found {text!r}."
-                ) from None
-            if rate < 0 or rate > 1:
-                raise ConfigError(
-                    f"{path.name}, row {number}: a rate of poverty lies between 0 and 1 (0 and 100 %); found {text}."
-                )
-            if math.isfinite(rate):
-                found[(row[table.neighborhood] or "").strip()] = rate
+        if math.isfinite(rate):
+            found[(row[table.neighborhood] or "").strip()] = rate
     return found
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from rtm_pipeline.config.city import COVERS_AREA
+from rtm_pipeline.config.city import COVERS_AREA, City
 from rtm_pipeline.config.load import LoadedConfig
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.snapshots import source_rows
 from rtm_pipeline.orchestration.steps.ingest import frame_of, place_of, read_layer
+from rtm_pipeline.orchestration.steps.registers import read_registers, registry_of
 from rtm_pipeline.orchestration.values import Rows
 
 if TYPE_CHECKING:
@@ -25,7 +28,8 @@ def check_sources(
 ) -> dict[str, Any]:
     """Read every source and layer of a city; the findings as JSON values.
 
-    A layer that fails does not hide the others: its error stands beside them under ``errors``.
+    A layer that fails does not hide the others: its error stands beside them under ``errors``. So does one of the
+    registers of programs (corrections, treated sites, plans, accepted evidence), which the night reads too.
     """
     from rtm_pipeline.layers.yearly import outcome_by_year
 
@@ -33,6 +37,7 @@ def check_sources(
     data_dir = paths.data_for(city.name, loaded.path)
     now = now or datetime.now(UTC)
     found: dict[str, Any] = {"city": city.name, "sources": {}, "layers": {}, "errors": {}}
+    _registers(city, paths, data_dir, now, found)
     rows: dict[str, Rows] = {}
     for name in city.sources:
         try:
@@ -77,6 +82,20 @@ def check_sources(
     return found
 
 
+def _registers(city: City, paths: Paths, data_dir: Path, now: datetime, found: dict[str, Any]) -> None:
+    """Read what the city keeps beside its sources as the night would, the effect registry included."""
+    if city.programs is None:
+        return
+    day = city.as_of or now.astimezone(ZoneInfo(city.timezone)).date()
+    try:
+        value = read_registers(city, day, data_dir, paths.output)
+        registry_of(city, value)
+    except RtmError as error:
+        found["errors"]["registers"] = {"message": str(error), "exit_code": error.exit_code}
+        return
+    found["registers"] = {"before": day.isoformat(), "history": str(paths.history / city.name), **value.summary()}
+
+
 def _inside(result: Any, city: Any, place: Any) -> int:
     frame = frame_of(city, place)
     return int(frame.inside(result.layer.x, result.layer.y).sum())
@@ -102,9 +121,18 @@ def source_check_text(found: Mapping[str, Any]) -> str:
             if reasons:
                 lines.append(f"      {what.replace('_', ' ')}: {reasons}")
     lines += _years_text(found.get("outcome_by_year"))
+    lines += _registers_text(found.get("registers"))
     for name, error in found["errors"].items():
         lines += ["", f"{name} failed: {error['message']}"]
     return "\n".join(lines)
+
+
+def _registers_text(registers: Any) -> list[str]:
+    if not registers:
+        return []
+    head = f"registers, as entered before {registers['before']} (the data folder and {registers['history']})"
+    named = {name: value for name, value in registers.items() if name not in ("before", "history")}
+    return ["", head, *(f"  {name}: {value}" for name, value in named.items())]
 
 
 def _years_text(by_year: Any) -> list[str]:

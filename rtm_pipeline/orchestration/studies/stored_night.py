@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.publication.release.store import MANIFEST
+from rtm_pipeline.publication.release.files import MANIFEST, manifest_of, release_facts
+from rtm_pipeline.publication.release.store import ReleaseStore
 
 __all__ = ["PinnedSnapshot", "StoredNight", "snapshots_of_releases", "stored_night"]
 
@@ -70,21 +70,21 @@ def stored_night(releases: Path, city: str, run_id: str) -> StoredNight:
     ------
     ConfigError
         There is no such release; the message names the last ones.
-    SourceError
-        Its manifest is damaged.
+    PublishError, SourceError
+        Its manifest is damaged, or does not tell what a rerun needs.
     """
     folder = releases / city
     if run_id == "latest":
-        current = _json(folder / "latest.json")
-        run_id = str(current.get("run_id", "")) if current else run_id
-    manifest = _json(folder / run_id / MANIFEST) if _RUN_ID.match(run_id) else None
+        current = ReleaseStore(releases, city).current()
+        run_id = str(current["run_id"]) if current else run_id
+    manifest = release_facts(folder / run_id, MANIFEST) if _RUN_ID.match(run_id) else None
     if manifest is None:
         known = sorted((path.parent.name for path in folder.glob(f"*/{MANIFEST}")), reverse=True)[:MOST_NAMED]
         raise ConfigError(
             f"There is no release {run_id!r} of {city} in {folder}. The last ones: {', '.join(known) or 'none'}."
         )
     try:
-        return _night(run_id, manifest, _json(folder / run_id / "ingest.json") or {})
+        return _night(run_id, manifest, release_facts(folder / run_id, "ingest.json") or {})
     except (KeyError, TypeError, ValueError):
         raise SourceError(
             f"The manifest of the release {run_id} does not tell its settings and snapshots. Restore it from a backup."
@@ -105,15 +105,14 @@ def snapshots_of_releases(releases: Path, city: str) -> dict[str, set[str]]:
 
     Raises
     ------
-    SourceError
-        A manifest can't be read: what it needs is then unknown.
+    PublishError, SourceError
+        A manifest can't be read, or tells of no snapshots: what it needs is then unknown.
     """
     found: dict[str, set[str]] = {}
     for path in sorted((releases / city).glob(f"*/{MANIFEST}")):
         if not _RUN_ID.match(path.parent.name):
             continue
-        manifest = _json(path)
-        sources = (manifest or {}).get("sources")
+        sources = manifest_of(path.parent).get("sources")
         if not isinstance(sources, dict):
             raise SourceError(
                 f"{path} does not tell its snapshots, so none may be removed. Restore it or move it away."
@@ -121,13 +120,3 @@ def snapshots_of_releases(releases: Path, city: str) -> dict[str, set[str]]:
         for name, digest in sources.items():
             found.setdefault(str(name), set()).add(str(digest))
     return found
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} can't be read ({type(error).__name__}). Restore it from a backup.") from None
-    return value if isinstance(value, dict) else None

@@ -6,7 +6,6 @@ names, so that every kept night can be run again.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.locks import city_lock
 from rtm_pipeline.orchestration.upkeep.snapshot_retention import prune_snapshots
-from rtm_pipeline.publication.release.store import MAKING, MANIFEST, ReleaseStore
+from rtm_pipeline.publication.release.files import MANIFEST, manifest_of
+from rtm_pipeline.publication.release.store import MAKING, ReleaseStore
 from rtm_pipeline.sources.snapshot import SnapshotStore
 from rtm_pipeline.storage.roots import modified_at, remove_tree
 
@@ -68,7 +68,8 @@ def maintain_city(city: City, paths: Paths, *, now: datetime | None = None) -> R
     CityBusyError
         A run of the city is writing; come again later.
     PublishError
-        ``latest.json`` is damaged: what is current is unknown, and nothing is removed.
+        ``latest.json`` is damaged: what is current is unknown, and nothing is removed. Or a manifest is: no snapshot
+        is removed.
     SourceError
         A release does not tell its snapshots: none is removed.
     """
@@ -189,9 +190,9 @@ def _newest(folder: Path) -> float:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        logger.warning("The manifest in %s can't be read (%s); the release is kept.", folder, error)
+        return manifest_of(folder)
+    except PublishError as error:
+        logger.warning("%s Until then the release is kept.", error)
         return {}
 
 

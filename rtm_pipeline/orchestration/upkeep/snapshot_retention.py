@@ -54,7 +54,7 @@ def prune_snapshots(
 
     Raises
     ------
-    SourceError
+    PublishError, SourceError
         A release or snapshot can't be read: what it needs is then unknown, and nothing is removed.
     """
     wanted = snapshots_of_releases(paths.releases, city)

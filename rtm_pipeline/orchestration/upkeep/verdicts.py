@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.upkeep.alerts import LOST_VERDICT, Alert
+from rtm_pipeline.publication.release.files import release_facts
 from rtm_pipeline.publication.release.store import ReleaseStore
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ _WORDS = {
 def verdict_of(release: Path) -> str | None:
     """``better``, ``not_better`` or ``not_judged``; None where a release does not tell."""
     try:
-        found = json.loads((release / "accuracy.json").read_text(encoding="utf-8"))
-        return str(found["verdict"])
-    except (OSError, KeyError, TypeError, ValueError):
+        found = release_facts(release, "accuracy.json") or {}
+    except PublishError:
         return None
+    return str(found["verdict"]) if "verdict" in found else None
 
 
 def current_verdict(output: Path, city: str) -> str | None:

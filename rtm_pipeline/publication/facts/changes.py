@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rtm_pipeline.publication.content import FORECAST, PUBLIC, RESTRICTED, RISK_
 from rtm_pipeline.publication.facts.narrative import term_words
 from rtm_pipeline.publication.facts.words import length_words
 from rtm_pipeline.publication.release.earlier import read_surface
+from rtm_pipeline.publication.release.files import release_facts
 from rtm_pipeline.surface.tiers import tiers_of
 
 __all__ = ["change_since", "rank_correlation"]
@@ -63,9 +63,12 @@ def change_since(folder: Path, content: ReleaseContent) -> Change:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise PublishError(f"The earlier release in {path.parent} can't be compared with: {error}.") from None
+        found = release_facts(path.parent, path.name)
+    except PublishError as error:
+        raise PublishError(f"The earlier release in {path.parent} can't be compared with. {error}") from None
+    if found is None:
+        raise PublishError(f"The earlier release in {path.parent} can't be compared with: it has no {path.name}.")
+    return found
 
 
 def _terms(model: dict[str, Any], content: ReleaseContent) -> tuple[tuple[str, float | None, float | None], ...]:

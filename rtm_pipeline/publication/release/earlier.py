@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rtm_pipeline.errors import PublishError
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.publication.content import FORECAST, RESTRICTED, RISK_TERRAIN, ComparedRelease
 from rtm_pipeline.publication.rasters.geotiff import NODATA
+from rtm_pipeline.publication.release.files import manifest_of
 
 __all__ = ["read_release", "read_surface"]
 
@@ -40,9 +40,9 @@ def read_release(folder: Path, grid: StudyGrid) -> ComparedRelease | None:
         The release is not readable.
     """
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = manifest_of(folder)
         run_id, as_of = str(manifest["run_id"]), date.fromisoformat(manifest["as_of"])
-    except (OSError, ValueError, KeyError) as error:
+    except (PublishError, ValueError, KeyError, TypeError) as error:
         raise PublishError(
             f"The release in {folder} can't be compared with: its manifest is unreadable ({error})."
         ) from None

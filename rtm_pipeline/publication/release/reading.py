@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rtm_pipeline.errors import PublishError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.publication.content import RESTRICTED
 from rtm_pipeline.publication.rasters.geotiff import NODATA
+from rtm_pipeline.publication.release.files import MANIFEST, manifest_of, release_facts
 
 __all__ = ["ReleaseFolder", "raster_grid"]
 
@@ -41,7 +41,7 @@ class ReleaseFolder:
         PublishError
             There is no manifest, or the restricted edition is not there.
         """
-        if not (path / "manifest.json").is_file():
+        if not (path / MANIFEST).is_file():
             raise PublishError(f"{path} is no release: it has no manifest.json. Run `rtm run` first.")
         if not (path / RESTRICTED / "risk_terrain.tif").is_file():
             raise PublishError(
@@ -51,18 +51,12 @@ class ReleaseFolder:
 
     def facts(self, name: str) -> dict[str, Any]:
         """Content of one of its JSON files, such as ``model.json``; empty if it is not there."""
-        path = self.path / name
-        if not path.is_file():
-            return {}
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise PublishError(f"{path} can't be read: {error}.") from None
+        return release_facts(self.path, name) or {}
 
     @property
     def run_id(self) -> str:
         """Its id."""
-        return str(self.facts("manifest.json")["run_id"])
+        return str(manifest_of(self.path)["run_id"])
 
     def raster(self, name: str) -> Path | None:
         """Path of a raster of the restricted edition, such as ``forecast`` or ``factors/liquor``; None without it."""

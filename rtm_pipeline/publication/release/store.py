@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from rtm_pipeline.errors import PublishError, RtmError
+from rtm_pipeline.publication.release.files import LATEST, MANIFEST, latest_of, manifest_of
 from rtm_pipeline.storage.atomic import write_atomic
 from rtm_pipeline.storage.roots import is_remote
 
 __all__ = [
     "LATEST",
     "MAKING",
-    "MANIFEST",
     "Promoted",
     "Release",
     "ReleaseStore",
@@ -37,9 +37,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
 MAKING = ".making-"
-LATEST = "latest.json"
 PROMOTED = "promoted.json"
 """All releases that ever were current, in the order in which they became so: ``[{run_id, as_of}]``."""
 COMPARED_DAYS = (1, 14)
@@ -163,15 +161,7 @@ class ReleaseStore:
 
     def current(self) -> dict[str, Any] | None:
         """Content of ``latest.json``, or None before the first release."""
-        try:
-            found = json.loads((self.folder / LATEST).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            raise PublishError(
-                f"{self.folder / LATEST} is not JSON. Restore it, or delete it and publish anew."
-            ) from None
-        return dict(found)
+        return latest_of(self.folder)
 
     def promoted(self) -> tuple[Promoted, ...]:
         """Releases that are or were current and are still there, in the order in which they became so.
@@ -233,17 +223,14 @@ def verify(folder: Path) -> dict[str, Any]:
         The manifest is missing or damaged, or a file is missing or differs.
     """
     remedy = f"Move {folder} away and run again."
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        files = dict(manifest["files"])
-    except FileNotFoundError:
-        raise PublishError(f"The release {folder.name} has no {MANIFEST}. {remedy}") from None
-    except (ValueError, KeyError, TypeError):
-        raise PublishError(f"The {MANIFEST} of the release {folder.name} is damaged. {remedy}") from None
+    manifest = manifest_of(folder)
+    files = manifest.get("files")
+    if not isinstance(files, dict):
+        raise PublishError(f"The {MANIFEST} of the release {folder.name} is damaged: it names no files. {remedy}")
     wrong = sorted(name for name, digest in files.items() if _digest(folder / name) != digest)
     if wrong:
         raise PublishError(f"The release {folder.name} is damaged ({', '.join(wrong[:3])}). {remedy}")
-    return dict(manifest)
+    return manifest
 
 
 def _digest(path: Path) -> str | None:
