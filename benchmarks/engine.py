@@ -125,9 +125,9 @@ def stages(parts: Any, spec: Any, threads: int) -> dict[str, tuple[float, float]
     """The stages of the model one by one."""
     from rtm_pipeline.model.bootstrap import refit_bootstrap
     from rtm_pipeline.model.candidates import candidates_of
-    from rtm_pipeline.model.cells import cells_of
-    from rtm_pipeline.model.families import FAMILIES
     from rtm_pipeline.model.folds import balanced_folds
+    from rtm_pipeline.model.likelihood.cells import cells_of
+    from rtm_pipeline.model.likelihood.families import FAMILIES
     from rtm_pipeline.model.screening import screen
     from rtm_pipeline.model.selection import select
     from rtm_pipeline.model.terrain import terrain_of_selection
@@ -157,7 +157,7 @@ def stages(parts: Any, spec: Any, threads: int) -> dict[str, tuple[float, float]
 def again(parts: Any, spec: Any, fit: Any, threads: int) -> tuple[float, float]:
     """100 replicates of screening at the chosen penalty and selection."""
     from rtm_pipeline.model.engine import bootstrap_seed, rescreening
-    from rtm_pipeline.model.families import family_named
+    from rtm_pipeline.model.likelihood.families import family_named
     from rtm_pipeline.model.reselection import selection_bootstrap
 
     (design, block_id), clock = parts, Clock()

@@ -17,12 +17,12 @@ import numpy as np
 
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, make_kinds
-from rtm_pipeline.priorities.candidates import Candidates, make_candidates
-from rtm_pipeline.priorities.evidence import load_registry
-from rtm_pipeline.priorities.funding import funding_uncertainty
-from rtm_pipeline.priorities.limits import Limits, make_limits
+from rtm_pipeline.priorities.effects.evidence import load_registry
 from rtm_pipeline.priorities.outcome import CellForecast
-from rtm_pipeline.priorities.portfolio import choose, frontier, own_gains
+from rtm_pipeline.priorities.portfolio.candidates import Candidates, make_candidates
+from rtm_pipeline.priorities.portfolio.funding import funding_uncertainty
+from rtm_pipeline.priorities.portfolio.limits import Limits, make_limits
+from rtm_pipeline.priorities.portfolio.portfolio import choose, frontier, own_gains
 from rtm_pipeline.priorities.sites import Sites, make_sites
 from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, ShareSpec, default_interventions
 

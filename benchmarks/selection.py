@@ -23,10 +23,10 @@ import numpy as np
 from made_city import factors_at, outcome, study_grid_at
 
 from rtm_pipeline.model.candidates import Candidates, candidates_of
-from rtm_pipeline.model.cells import Cells, cells_of
 from rtm_pipeline.model.design import Block, Design
-from rtm_pipeline.model.families import FAMILIES
 from rtm_pipeline.model.folds import balanced_folds
+from rtm_pipeline.model.likelihood.cells import Cells, cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES
 from rtm_pipeline.model.screening import screen
 from rtm_pipeline.model.selection import Selection, select
 from rtm_pipeline.model.spec import ModelSpec

@@ -22,8 +22,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from rtm_pipeline.priorities.displacement import Counting, Incidents, count_pairs, wdd
-from rtm_pipeline.priorities.matching import apart, match_controls
+from rtm_pipeline.priorities.followup.displacement import Counting, Incidents, count_pairs, wdd
+from rtm_pipeline.priorities.followup.matching import apart, match_controls
 from rtm_pipeline.orchestration.studies.workbench import open_city
 
 bench = open_city("demo_city", data_dir="data/demo_city")

@@ -135,7 +135,7 @@ def plan_update(
 ) -> None:
     """Report what happened to a site of a plan. Sites that are done enter the register of treated sites."""
     from rtm_pipeline.orchestration.locks import city_lock
-    from rtm_pipeline.priorities.plan import StatusEntry
+    from rtm_pipeline.priorities.plans.plan import StatusEntry
 
     history, paths, city, today = _history(config, config_dir, output)
     with city_lock(paths.locks, city, paths.output):
@@ -233,7 +233,7 @@ def _helped_text(facts: dict[str, Any]) -> str:
 @evidence_app.command("show")
 def evidence_show(config: Config, output: Output = None, config_dir: ConfigDir = None, as_json: AsJson = False) -> None:
     """Effects in use, entries that people accepted, and what the current release proposes."""
-    from rtm_pipeline.priorities.evidence import load_registry
+    from rtm_pipeline.priorities.effects.evidence import load_registry
 
     history, _, _, _ = _history(config, config_dir, output)
     facts = _programs(config, output, config_dir, None)
@@ -270,7 +270,7 @@ def evidence_accept(
 ) -> None:
     """Accept a proposal of the current release into the city's registry; it names who did."""
     from rtm_pipeline.orchestration.locks import city_lock
-    from rtm_pipeline.priorities.proposals import Proposal, accept
+    from rtm_pipeline.priorities.effects.proposals import Proposal, accept
 
     history, paths, city, today = _history(config, config_dir, output)
     proposals = {row["key"]: row for row in _programs(config, output, config_dir, None)["did_it_help"]["proposals"]}

@@ -14,7 +14,7 @@ from rtm_pipeline.config.json_schema import editor_line
 from rtm_pipeline.config.placeholders import PLACEHOLDER
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.crs_proposal import CrsProposal, propose_crs
-from rtm_pipeline.sources.look import FileLook, look_at_folder
+from rtm_pipeline.sources.files.look import FileLook, look_at_folder
 
 __all__ = ["NewCity", "new_city", "zone_by_longitude"]
 

@@ -15,9 +15,9 @@ from rtm_pipeline.config.schema_programs import (
     ZonesModel,
 )
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.priorities.effects.evidence import load_registry
+from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.eligibility import EligibilitySpec
-from rtm_pipeline.priorities.evidence import load_registry
-from rtm_pipeline.priorities.registry import Registry
 from rtm_pipeline.priorities.sites import OwnerRule
 from rtm_pipeline.priorities.spec import (
     BudgetSpec,

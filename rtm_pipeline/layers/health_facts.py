@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.layers.layer import Layer, LayerResult
 from rtm_pipeline.layers.spec import Filter, LayerSpec
-from rtm_pipeline.sources.snapshot import Snapshot
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot
 
 __all__ = ["layer_facts", "source_facts", "vocabulary_of"]
 

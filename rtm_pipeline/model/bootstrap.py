@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import Cells, cells_of
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.families import family_named
-from rtm_pipeline.model.patterns import Patterns, patterns_of
-from rtm_pipeline.model.sufficient import Rows, rows_of
+from rtm_pipeline.model.likelihood.cells import Cells, cells_of
+from rtm_pipeline.model.likelihood.families import family_named
+from rtm_pipeline.model.likelihood.patterns import Patterns, patterns_of
+from rtm_pipeline.model.likelihood.sufficient import Rows, rows_of
 from rtm_pipeline.model.terrain import FittedTerrain
 from rtm_pipeline.model.workers import available_threads, in_order, slices
 
@@ -101,7 +101,7 @@ def refit_bootstrap(
     ModelError
         If there are fewer than two blocks, or a tenth of the replicates or more could not be fitted.
     """
-    from rtm_pipeline.model.newton import CONVERGED
+    from rtm_pipeline.model.likelihood.newton import CONVERGED
 
     threads = available_threads() if threads is None else threads
     family = family_named(terrain.family)
@@ -211,7 +211,7 @@ def _fit_draws(
     phi: float,
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    from rtm_pipeline.model.newton import Fits, empty_fits, fit_replicates
+    from rtm_pipeline.model.likelihood.newton import Fits, empty_fits, fit_replicates
 
     out = empty_fits(len(draws), base.size)
     for first in range(0, len(draws), _CHUNK):

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.bootstrap import RefitBootstrap, refit_bootstrap
 from rtm_pipeline.model.candidates import Candidates, candidates_of
-from rtm_pipeline.model.cells import Cells, cells_of
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.families import family_named
 from rtm_pipeline.model.folds import balanced_folds, block_folds
-from rtm_pipeline.model.patterns import null_patterns
+from rtm_pipeline.model.likelihood.cells import Cells, cells_of
+from rtm_pipeline.model.likelihood.families import family_named
+from rtm_pipeline.model.likelihood.patterns import null_patterns
 from rtm_pipeline.model.remarks import remarks
 from rtm_pipeline.model.reselection import Rescreen, SelectionBootstrap, selection_bootstrap
 from rtm_pipeline.model.screening import Screening, screen

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import Candidates
-from rtm_pipeline.model.cells import Cells
-from rtm_pipeline.model.families import Family, FamilyFit, fit_family
-from rtm_pipeline.model.patterns import Patterns, add_term, drop_term
-from rtm_pipeline.model.separation import SUSPICIOUS, estimate_exists
-from rtm_pipeline.model.sufficient import Rows, Splits, rows_of, splits_of
+from rtm_pipeline.model.likelihood.cells import Cells
+from rtm_pipeline.model.likelihood.families import Family, FamilyFit, fit_family
+from rtm_pipeline.model.likelihood.patterns import Patterns, add_term, drop_term
+from rtm_pipeline.model.likelihood.separation import SUSPICIOUS, estimate_exists
+from rtm_pipeline.model.likelihood.sufficient import Rows, Splits, rows_of, splits_of
 from rtm_pipeline.model.workers import in_order, slices
 
 __all__ = ["TIE", "DroppedVariable", "Model", "Move", "Problem", "additions", "after", "null_model", "removals"]
@@ -126,7 +126,7 @@ def _model(problem: Problem, patterns: Patterns, start: NDArray[np.float64] | No
 
 def removals(problem: Problem, model: Model) -> list[Move]:
     """Every removal that lowers BIC and leaves no wrong sign."""
-    from rtm_pipeline.model.newton import CONVERGED, empty_fits, fit_removals
+    from rtm_pipeline.model.likelihood.newton import CONVERGED, empty_fits, fit_removals
 
     fit, terms = model.fit, model.patterns.terms
     if not terms:
@@ -209,7 +209,7 @@ class _AdditionSearch:
         return n_fits
 
     def _bounds(self, splits: Splits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        from rtm_pipeline.model.gain_bounds import gain_bounds
+        from rtm_pipeline.model.likelihood.gain_bounds import gain_bounds
 
         rows, bits, beta = self.model.rows.arrays, self.model.rows.bits, self.model.fit.coefficients
         rate = np.exp(beta[0] + bits @ beta[1:])
@@ -230,7 +230,7 @@ class _AdditionSearch:
 
     def fit(self, todo: NDArray[np.intp], splits: Splits) -> None:
         """Fit candidates, whose shares are ``splits``, and keep those that are admissible and lower BIC."""
-        from rtm_pipeline.model.newton import CONVERGED, empty_fits, fit_candidates
+        from rtm_pipeline.model.likelihood.newton import CONVERGED, empty_fits, fit_candidates
 
         rows, fit = self.model.rows.arrays, self.model.fit
         out = empty_fits(todo.size, fit.coefficients.size + 1)
@@ -252,7 +252,7 @@ class _AdditionSearch:
 
     def _judge(self, move: Move, status: int, share: Splits) -> None:
         """Keep a candidate that would lower BIC, unless it has no finite or identifiable coefficient."""
-        from rtm_pipeline.model.newton import CONVERGED, ITERATIONS, SINGULAR
+        from rtm_pipeline.model.likelihood.newton import CONVERGED, ITERATIONS, SINGULAR
 
         suspicious = status == ITERATIONS or np.abs(move.coefficients[1:]).max() > SUSPICIOUS
         if suspicious and not self._exists(share):

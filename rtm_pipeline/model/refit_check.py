@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
-from rtm_pipeline.model.cells import cells_of
 from rtm_pipeline.model.design import Design
+from rtm_pipeline.model.likelihood.cells import cells_of
 from rtm_pipeline.model.remarks import fit_terms
 from rtm_pipeline.model.terrain import FittedTerrain
 

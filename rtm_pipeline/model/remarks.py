@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import Cells
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.families import FamilyFit, family_named, fit_family
-from rtm_pipeline.model.patterns import patterns_of
-from rtm_pipeline.model.sufficient import rows_of
+from rtm_pipeline.model.likelihood.cells import Cells
+from rtm_pipeline.model.likelihood.families import FamilyFit, family_named, fit_family
+from rtm_pipeline.model.likelihood.patterns import patterns_of
+from rtm_pipeline.model.likelihood.sufficient import rows_of
 from rtm_pipeline.model.terrain import FittedTerrain
 
 __all__ = ["STRONG_EVIDENCE", "fit_terms", "remarks"]

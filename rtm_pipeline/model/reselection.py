@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.bootstrap import units_of_blocks
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.families import Family
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import Family
 from rtm_pipeline.model.selection import select
 from rtm_pipeline.model.workers import available_threads, in_order
 

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.penalized_path import Deviances, Path, walk
-from rtm_pipeline.model.penalized_problem import LANES, Batch, Problem
-from rtm_pipeline.model.penalized_solver import Penalty
+from rtm_pipeline.model.penalized.path import Deviances, Path, walk
+from rtm_pipeline.model.penalized.problem import LANES, Batch, Problem
+from rtm_pipeline.model.penalized.solver import Penalty
 from rtm_pipeline.model.screening_checks import (
     check_design,
     check_folds,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.penalized_problem import Batch
+from rtm_pipeline.model.penalized.problem import Batch
 from rtm_pipeline.model.spec import ModelSpec
 
 __all__ = [

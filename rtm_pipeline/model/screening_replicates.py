@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.penalized_curvature import Curvature
-from rtm_pipeline.model.penalized_path import largest_penalty
-from rtm_pipeline.model.penalized_problem import LANES, Problem
-from rtm_pipeline.model.penalized_solver import Penalty, Solver, State, null_state, start_state
+from rtm_pipeline.model.penalized.curvature import Curvature
+from rtm_pipeline.model.penalized.path import largest_penalty
+from rtm_pipeline.model.penalized.problem import LANES, Problem
+from rtm_pipeline.model.penalized.solver import Penalty, Solver, State, null_state, start_state
 from rtm_pipeline.model.screening import KKT_TOLERANCE, Screening
 from rtm_pipeline.model.screening_checks import (
     check_design,

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import Candidates
-from rtm_pipeline.model.cells import Cells
-from rtm_pipeline.model.families import Family, FamilyFit
+from rtm_pipeline.model.likelihood.cells import Cells
+from rtm_pipeline.model.likelihood.families import Family, FamilyFit
+from rtm_pipeline.model.likelihood.patterns import Patterns, null_patterns
+from rtm_pipeline.model.likelihood.sufficient import add_listed
 from rtm_pipeline.model.moves import TIE, DroppedVariable, Problem, additions, after, null_model, removals
-from rtm_pipeline.model.patterns import Patterns, null_patterns
-from rtm_pipeline.model.sufficient import add_listed
 
 __all__ = ["SIGNS", "DroppedVariable", "Selection", "Step", "select", "usable_candidates"]
 
@@ -152,7 +152,7 @@ def usable_candidates(
     dropped : tuple of DroppedVariable
         Sorted by name.
     """
-    from rtm_pipeline.model.counting import expand
+    from rtm_pipeline.model.likelihood.counting import expand
 
     on, off = np.zeros((candidates.size, 1)), np.zeros((candidates.size, 1))
     layers, nowhere = np.arange(len(candidates.widths)), np.zeros((0, 0))

@@ -50,8 +50,9 @@ def build_defs(
     strict : bool
         Raise on the first broken configuration instead of showing it as a failed check.
     resource_overrides : mapping, optional
-        Resource key -> replacement; tests pass fakes here: ``transport`` (a `rtm_pipeline.sources.transport.Transport`)
-        and ``clock`` (a callable that gives the time, with its zone).
+        Resource key -> replacement; tests pass fakes here: ``transport`` (a
+        `rtm_pipeline.sources.portals.transport.Transport`) and ``clock`` (a callable that gives the time, with its
+        zone).
 
     Raises
     ------
@@ -116,7 +117,7 @@ def _io_manager(paths: Paths, steps: Mapping[str, Mapping[str, Step]]) -> dg.IOM
 def _transport() -> dg.ResourceDefinition:
     @dg.resource(description="The one way to portals: https, patient, bounded; its connections last for a run.")
     def transport(_: dg.InitResourceContext) -> Iterator[Any]:
-        from rtm_pipeline.sources.transport import Transport
+        from rtm_pipeline.sources.portals.transport import Transport
 
         way = Transport()
         try:

@@ -12,11 +12,11 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
 from rtm_pipeline.orchestration.step import CheckReport, StepContext, StepResult
 from rtm_pipeline.orchestration.studies.stored_night import PinnedSnapshot
-from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.source_read import SourceRead
 
 if TYPE_CHECKING:
-    from rtm_pipeline.sources.transport import Transport
+    from rtm_pipeline.sources.portals.transport import Transport
 
 __all__ = ["READ", "source_rows", "take_snapshot"]
 

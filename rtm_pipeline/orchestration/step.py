@@ -19,7 +19,7 @@ from rtm_pipeline.orchestration.artifacts import ArtifactStore, code_digest
 from rtm_pipeline.orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from rtm_pipeline.sources.transport import Transport
+    from rtm_pipeline.sources.portals.transport import Transport
 
 __all__ = ["Check", "CheckReport", "Step", "StepContext", "StepResult", "recipes", "stale_inputs"]
 

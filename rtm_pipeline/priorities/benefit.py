@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.spec import StudyGrid
+from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.outcome import CellForecast
 from rtm_pipeline.priorities.reach import Reach, reach
-from rtm_pipeline.priorities.registry import Registry
 from rtm_pipeline.priorities.sites import TARGETS, Sites
 from rtm_pipeline.priorities.spec import InterventionSpec
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.priorities.benefit import BenefitModel
-from rtm_pipeline.priorities.candidates import Candidates, make_candidates
 from rtm_pipeline.priorities.columns import GRANTS, build_table
-from rtm_pipeline.priorities.greedy import greedy
-from rtm_pipeline.priorities.limits import make_limits
-from rtm_pipeline.priorities.portfolio import Portfolio, own_gains
+from rtm_pipeline.priorities.portfolio.candidates import Candidates, make_candidates
+from rtm_pipeline.priorities.portfolio.greedy import greedy
+from rtm_pipeline.priorities.portfolio.limits import make_limits
+from rtm_pipeline.priorities.portfolio.portfolio import Portfolio, own_gains
 from rtm_pipeline.priorities.spec import BudgetSpec, GrantSpec
 
 __all__ = ["Award", "award_grants", "grant_offers", "grants_table", "poverty_third"]

@@ -13,8 +13,8 @@ from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.priorities.benefit import BenefitModel, simulate
 from rtm_pipeline.priorities.columns import AREAS, build_table
 from rtm_pipeline.priorities.grants import describe_work
-from rtm_pipeline.priorities.portfolio import Portfolio
-from rtm_pipeline.priorities.ranking import SiteValues
+from rtm_pipeline.priorities.portfolio.portfolio import Portfolio
+from rtm_pipeline.priorities.portfolio.ranking import SiteValues
 from rtm_pipeline.priorities.why import Contributions, around_areas, words
 
 __all__ = ["Areas", "area_table", "district_of_neighborhood"]

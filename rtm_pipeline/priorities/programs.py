@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, make_kinds
-from rtm_pipeline.priorities.candidates import Candidates, make_candidates
 from rtm_pipeline.priorities.columns import FRONTIER, build_table
-from rtm_pipeline.priorities.funding import Uncertainty, funding_uncertainty
+from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.grants import grant_offers, grants_table
 from rtm_pipeline.priorities.inputs import PriorityInputs
-from rtm_pipeline.priorities.limits import Limits, make_limits
 from rtm_pipeline.priorities.neighborhoods import Areas, area_table, district_of_neighborhood
 from rtm_pipeline.priorities.outcome import subset_forecast
-from rtm_pipeline.priorities.portfolio import Frontier, Portfolio, choose, frontier
-from rtm_pipeline.priorities.ranking import SiteValues, alternatives, site_values
+from rtm_pipeline.priorities.portfolio.candidates import Candidates, make_candidates
+from rtm_pipeline.priorities.portfolio.funding import Uncertainty, funding_uncertainty
+from rtm_pipeline.priorities.portfolio.limits import Limits, make_limits
+from rtm_pipeline.priorities.portfolio.portfolio import Frontier, Portfolio, choose, frontier
+from rtm_pipeline.priorities.portfolio.ranking import SiteValues, alternatives, site_values
 from rtm_pipeline.priorities.reach import areas_at
-from rtm_pipeline.priorities.registry import Registry
 from rtm_pipeline.priorities.scenarios import radius_benefits
 from rtm_pipeline.priorities.site_tables import SiteFacts, site_table
 from rtm_pipeline.priorities.sites import TARGETS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, scale_radius, simulate
-from rtm_pipeline.priorities.registry import Registry
+from rtm_pipeline.priorities.effects.registry import Registry
 
 __all__ = ["optimistic_scenarios", "plain_unit_benefit", "radius_benefits", "what_if"]
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rtm_pipeline.priorities.benefit import BenefitModel
-from rtm_pipeline.priorities.candidates import Candidates
 from rtm_pipeline.priorities.columns import PRIORITY_BUILDINGS, PRIORITY_LOTS, build_table
-from rtm_pipeline.priorities.funding import Uncertainty
-from rtm_pipeline.priorities.portfolio import Portfolio
-from rtm_pipeline.priorities.ranking import SiteValues, rank_sites
+from rtm_pipeline.priorities.portfolio.candidates import Candidates
+from rtm_pipeline.priorities.portfolio.funding import Uncertainty
+from rtm_pipeline.priorities.portfolio.portfolio import Portfolio
+from rtm_pipeline.priorities.portfolio.ranking import SiteValues, rank_sites
 from rtm_pipeline.priorities.sites import TARGETS
 
 __all__ = ["SiteFacts", "site_table"]

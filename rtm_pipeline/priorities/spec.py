@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.registry import Registry
+from rtm_pipeline.priorities.effects.registry import Registry
 
 __all__ = [
     "BudgetSpec",

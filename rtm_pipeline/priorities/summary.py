@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from rtm_pipeline.priorities.benefit import BenefitModel, Kind
-from rtm_pipeline.priorities.effects import reduction_interval
-from rtm_pipeline.priorities.funding import Uncertainty
+from rtm_pipeline.priorities.effects.draws import reduction_interval
+from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.grants import poverty_third
 from rtm_pipeline.priorities.inputs import PriorityInputs
-from rtm_pipeline.priorities.portfolio import Portfolio
-from rtm_pipeline.priorities.registry import Registry
+from rtm_pipeline.priorities.portfolio.funding import Uncertainty
+from rtm_pipeline.priorities.portfolio.portfolio import Portfolio
 from rtm_pipeline.priorities.scenarios import optimistic_scenarios, plain_unit_benefit
 from rtm_pipeline.priorities.sites import TARGETS
 from rtm_pipeline.priorities.spec import BudgetSpec, PrioritySpec

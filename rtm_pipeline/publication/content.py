@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.health import HealthFinding
 from rtm_pipeline.layers.layer import LayerResult
-from rtm_pipeline.sources.snapshot import Snapshot
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot
 from rtm_pipeline.units import Duration, Vintage, Window
 
 if TYPE_CHECKING:

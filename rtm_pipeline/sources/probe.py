@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rtm_pipeline.sources.arcgis import arcgis_mark
-from rtm_pipeline.sources.paths import find_files, stamp_of
-from rtm_pipeline.sources.socrata import socrata_marks
+from rtm_pipeline.sources.files.paths import find_files, stamp_of
+from rtm_pipeline.sources.portals.arcgis import arcgis_mark
+from rtm_pipeline.sources.portals.socrata import socrata_marks
+from rtm_pipeline.sources.portals.transport import Transport
 from rtm_pipeline.sources.spec import FileSource, SocrataSource, Source
-from rtm_pipeline.sources.transport import Transport
 
 __all__ = ["probe_source"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rtm_pipeline.sources.arcgis import read_arcgis
-from rtm_pipeline.sources.files import read_files
-from rtm_pipeline.sources.socrata import read_socrata
+from rtm_pipeline.sources.files.files import read_files
+from rtm_pipeline.sources.portals.arcgis import read_arcgis
+from rtm_pipeline.sources.portals.socrata import read_socrata
+from rtm_pipeline.sources.portals.transport import Transport
 from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource, SocrataSource, Source
-from rtm_pipeline.sources.transport import Transport
 
 __all__ = ["read_source"]
 

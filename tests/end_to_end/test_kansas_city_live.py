@@ -20,7 +20,7 @@ from rtm_pipeline.config.load import load_config
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run import run_city
 from rtm_pipeline.orchestration.studies.source_check import check_sources
-from rtm_pipeline.sources.transport import Transport
+from rtm_pipeline.sources.portals.transport import Transport
 
 CONFIG = ROOT / "configs" / "kansas_city.yaml"
 NIGHT = datetime(2026, 11, 20, 7, tzinfo=UTC)

@@ -20,7 +20,7 @@ from support.portal_city import CANARY, CRIMES, LOTS, SHOPS, PortalCity
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run import StepEvent
 from rtm_pipeline.orchestration.upkeep.snapshot_retention import prune_snapshots
-from rtm_pipeline.sources.snapshot import SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 
 pytestmark = pytest.mark.acceptance  # each test is several nights
 

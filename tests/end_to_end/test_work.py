@@ -27,7 +27,7 @@ from rtm_pipeline.orchestration.steps.night import steps_of
 from rtm_pipeline.orchestration.steps.program_release import keep_history
 from rtm_pipeline.orchestration.steps.registers import REGISTERS, Registers
 from rtm_pipeline.orchestration.steps.zones import ZONES
-from rtm_pipeline.priorities.treated import TreatedRecord
+from rtm_pipeline.priorities.followup.treated import TreatedRecord
 
 ADDRESS = re.compile(rb"\b\d{1,5} (?:[NSEW] )?[A-Z][a-z]+ (?:Way|Pl|Ave|St|Rd|Ct|Ln|Dr|Blvd|Ter)\b")
 SITE = re.compile(rb"\b(?:\d\d-\d{3}-\d{3}|DB\d\d-\d{5})\b")
@@ -127,7 +127,7 @@ def test_a_work_list_is_frozen_drawn_and_followed(after: Night, rtm: Command) ->
 
 def test_expected_around_a_plan_is_that_of_the_forecast(after: Night) -> None:
     from rtm_pipeline.orchestration.registers.plans import plan_of_release
-    from rtm_pipeline.priorities.plan_sources import expected_around
+    from rtm_pipeline.priorities.plans.sources import expected_around
 
     kept = plan_of_release(after.release, frozen_on=date(2024, 1, 1))
     store = ArtifactStore(after.output / "artifacts", "demo_city")

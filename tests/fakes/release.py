@@ -29,7 +29,7 @@ from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.model.terrain import FittedTerrain, Term
 from rtm_pipeline.priorities.columns import TABLES, Column, build_table
 from rtm_pipeline.publication.content import AreaPolygons, ComparedRelease, ReleaseContent, SourceCredit
-from rtm_pipeline.sources.manifest import Snapshot
+from rtm_pipeline.sources.snapshots.manifest import Snapshot
 from rtm_pipeline.surface.columns import Columns
 from rtm_pipeline.surface.forecast import Forecast
 from rtm_pipeline.surface.heterogeneity import CellPrior

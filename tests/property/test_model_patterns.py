@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
-from rtm_pipeline.model.families import FAMILIES, fit_family, log_likelihood
-from rtm_pipeline.model.patterns import add_term, drop_term, null_patterns, patterns_of
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES, fit_family, log_likelihood
+from rtm_pipeline.model.likelihood.patterns import add_term, drop_term, null_patterns, patterns_of
+from rtm_pipeline.model.likelihood.sufficient import rows_of, splits_of
 from rtm_pipeline.model.selection import SIGNS, select
-from rtm_pipeline.model.sufficient import rows_of, splits_of
 from rtm_pipeline.model.table import design_from_table
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.benefit import Kind, benefit_model, simulate
-from rtm_pipeline.priorities.candidates import make_candidates
-from rtm_pipeline.priorities.greedy import violations
-from rtm_pipeline.priorities.limits import make_limits
 from rtm_pipeline.priorities.outcome import CellForecast
-from rtm_pipeline.priorities.portfolio import choose, frontier
+from rtm_pipeline.priorities.portfolio.candidates import make_candidates
+from rtm_pipeline.priorities.portfolio.greedy import violations
+from rtm_pipeline.priorities.portfolio.limits import make_limits
+from rtm_pipeline.priorities.portfolio.portfolio import choose, frontier
 from rtm_pipeline.priorities.sites import make_sites
 from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, ShareSpec
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.spec import ZoneSpec
-from rtm_pipeline.priorities.zone_shapes import Lattice, compactness, is_connected
-from rtm_pipeline.priorities.zones import make_zones, propose_zones
+from rtm_pipeline.priorities.zones.shapes import Lattice, compactness, is_connected
+from rtm_pipeline.priorities.zones.zones import make_zones, propose_zones
 
 CALM = settings(max_examples=30, deadline=None, derandomize=True)
 DAY = date(2019, 3, 1)

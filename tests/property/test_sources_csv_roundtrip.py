@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtm_pipeline.errors import RtmError, SourceError
-from rtm_pipeline.sources import csv_table
+from rtm_pipeline.sources.files import csv_table
 from rtm_pipeline.sources.headers import merge_requests
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtm_pipeline.errors import RtmError
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.files import read_files
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 
 CSV = b"id,place\n" + b"".join(b"%d,somewhere\n" % i for i in range(50))

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtm_pipeline.errors import RtmError, SourceError
-from rtm_pipeline.sources.answers import Answer
-from rtm_pipeline.sources.arcgis import read_arcgis
-from rtm_pipeline.sources.feed import KEY, FeedState, Page
-from rtm_pipeline.sources.portal_json import parse, text_of
-from rtm_pipeline.sources.pull import pull
-from rtm_pipeline.sources.pull_store import PullStore
-from rtm_pipeline.sources.socrata import read_socrata
+from rtm_pipeline.sources.portals.answers import Answer
+from rtm_pipeline.sources.portals.arcgis import read_arcgis
+from rtm_pipeline.sources.portals.feed import KEY, FeedState, Page
+from rtm_pipeline.sources.portals.json_text import parse, text_of
+from rtm_pipeline.sources.portals.pull import pull
+from rtm_pipeline.sources.portals.pull_store import PullStore
+from rtm_pipeline.sources.portals.socrata import read_socrata
+from rtm_pipeline.sources.portals.transport import Transport
 from rtm_pipeline.sources.spec import ArcGISSource, ColumnRequest, SocrataSource
-from rtm_pipeline.sources.transport import Transport
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 NAMES = ("a", ":id", "n", "stamp", "count", "features", "properties", "OBJECTID", "error", "code", "columns", "fields",

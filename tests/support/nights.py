@@ -20,7 +20,7 @@ from typing import Any
 
 from rtm_pipeline.publication.release.files import MANIFEST
 from rtm_pipeline.publication.release.store import MAKING, ReleaseStore, verify
-from rtm_pipeline.sources.snapshot import SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 from support.made_city import MadeFiles
 
 YESTERDAY, TONIGHT = date(2023, 12, 31), date(2024, 1, 1)

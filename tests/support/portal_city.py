@@ -14,7 +14,7 @@ from fakes.portal import Dataset, FakePortal, Layer
 from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run import RunReport, StepEvent, loaded_again, run_city
-from rtm_pipeline.sources.transport import Transport
+from rtm_pipeline.sources.portals.transport import Transport
 
 FIRST = date(2024, 6, 1)
 WEST, SOUTH, SIDE = -94.60, 39.00, 0.016  # degrees; about 1.4 by 1.8 km

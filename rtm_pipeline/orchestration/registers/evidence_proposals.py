@@ -12,8 +12,8 @@ from rtm_pipeline.config.city import City
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.registers.history import KeptDraw, KeptPlan
 from rtm_pipeline.orchestration.steps.registers import Registers, registry_of
-from rtm_pipeline.priorities.displacement import Counting, Incidents
-from rtm_pipeline.priorities.effect_estimate import EffectEstimate, TreatedSites
+from rtm_pipeline.priorities.followup.displacement import Counting, Incidents
+from rtm_pipeline.priorities.followup.effect_estimate import EffectEstimate, TreatedSites
 from rtm_pipeline.priorities.sites import Sites
 
 __all__ = ["drawn_estimates", "proposals_of"]
@@ -35,7 +35,7 @@ def drawn_estimates(
     estimates : list of EffectEstimate
     waiting : list of str
     """
-    from rtm_pipeline.priorities.did_it_help import evaluate_randomized
+    from rtm_pipeline.priorities.followup.did_it_help import evaluate_randomized
 
     estimates, waiting = [], []
     for kept in plans:
@@ -83,7 +83,7 @@ def proposals_of(
     counting: Counting,
 ) -> tuple[tuple[Mapping[str, Any], ...], tuple[str, ...]]:
     """Rows that a person may accept, and results that propose nothing, with the reason."""
-    from rtm_pipeline.priorities.proposals import propose_update
+    from rtm_pipeline.priorities.effects.proposals import propose_update
 
     registry = registry_of(city, registers)
     proposals, refused = [], []

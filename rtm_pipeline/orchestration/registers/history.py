@@ -17,10 +17,10 @@ from typing import Any
 
 from rtm_pipeline.errors import ConfigError, RtmError, SchemaError
 from rtm_pipeline.priorities.eligibility import Correction, read_corrections
-from rtm_pipeline.priorities.funding_line import LineDraw, draw_from_rows
-from rtm_pipeline.priorities.plan import Plan, StatusEntry, advance
+from rtm_pipeline.priorities.followup.treated import TreatedRecord, read_treated
+from rtm_pipeline.priorities.plans.plan import Plan, StatusEntry, advance
+from rtm_pipeline.priorities.portfolio.funding_line import LineDraw, draw_from_rows
 from rtm_pipeline.priorities.register_rows import register_rows
-from rtm_pipeline.priorities.treated import TreatedRecord, read_treated
 from rtm_pipeline.storage.atomic import write_atomic
 
 __all__ = ["CityHistory", "KeptDraw", "KeptPlan"]

@@ -50,8 +50,8 @@ def plan_of_release(
     ConfigError
         The release has no sites, nothing is funded, a site is unknown, or nothing can be drawn.
     """
-    from rtm_pipeline.priorities.plan import freeze
-    from rtm_pipeline.priorities.plan_sources import plan_sites
+    from rtm_pipeline.priorities.plans.plan import freeze
+    from rtm_pipeline.priorities.plans.sources import plan_sites
 
     tables = [
         table for name in SITE_TABLES if (table := _table(release / "restricted" / f"{name}.parquet")) is not None
@@ -105,7 +105,7 @@ def _expected_around(release: Path, places: Any, radius_u: float) -> float:
 
 def _draw(tables: Sequence[pa.Table], seed: int, tolerance: float) -> tuple[tuple[KeptDraw, ...], list[pa.Table]]:
     """Draw at the funding line of each kind of work, and fund as drawn."""
-    from rtm_pipeline.priorities.funding_line import draw_line
+    from rtm_pipeline.priorities.portfolio.funding_line import draw_line
 
     draws, changed, refusals = [], [], []
     for table in tables:
@@ -144,7 +144,7 @@ def _fund_as_drawn(rows: list[dict[str, Any]], funded: Mapping[str, bool]) -> No
 
 def plan_rows(kept: KeptPlan, day: date) -> list[dict[str, Any]]:
     """A plan's sites with their status on a day, in the order of the plan."""
-    from rtm_pipeline.priorities.plan import status_on
+    from rtm_pipeline.priorities.plans.plan import status_on
 
     status = status_on(kept.plan, kept.log, day)
     return [{**row, "status": status[str(row["site_id"])]} for row in kept.plan.rows()]

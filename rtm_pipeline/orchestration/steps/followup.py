@@ -24,8 +24,8 @@ from rtm_pipeline.units import Window
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from rtm_pipeline.priorities.displacement import Incidents
-    from rtm_pipeline.priorities.effect_estimate import ControlPool, TreatedSites
+    from rtm_pipeline.priorities.followup.displacement import Incidents
+    from rtm_pipeline.priorities.followup.effect_estimate import ControlPool, TreatedSites
 
 __all__ = ["HELPED", "PLAN_SCORES", "HelpedResult", "followup_steps"]
 
@@ -40,7 +40,7 @@ class HelpedResult:
     Attributes
     ----------
     rows : tuple of mapping
-        One a program and year, as `rtm_pipeline.priorities.did_it_help.EffectEstimate.row` tells it.
+        One a program and year, as `rtm_pipeline.priorities.followup.did_it_help.EffectEstimate.row` tells it.
     waiting : tuple of str
         What could not be evaluated, and why.
     proposals : tuple of mapping
@@ -86,7 +86,7 @@ def followup_steps(city: City) -> list[Step]:
 
 
 def _score_plans(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
-    from rtm_pipeline.priorities.plan import score
+    from rtm_pipeline.priorities.plans.plan import score
 
     registers: Registers = inputs[REGISTERS]
     incidents = incidents_of(context, inputs)
@@ -129,7 +129,7 @@ def incidents_of(context: StepContext, inputs: Mapping[str, Any]) -> Incidents:
     """Incidents inside the study area, each once, as known on the day."""
     from rtm_pipeline.grid.locate import cells_of
     from rtm_pipeline.layers.vintage import as_known, count_unit
-    from rtm_pipeline.priorities.displacement import Incidents
+    from rtm_pipeline.priorities.followup.displacement import Incidents
 
     seen: Layer = as_known(inputs[layer_step(context.city.outcome.layer)].layer, context.as_of)
     inside = cells_of(inputs[PLACE].grid, seen.x, seen.y) >= 0
@@ -139,8 +139,8 @@ def incidents_of(context: StepContext, inputs: Mapping[str, Any]) -> Incidents:
 
 def _evaluate(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     from rtm_pipeline.orchestration.registers.evidence_proposals import drawn_estimates, proposals_of
-    from rtm_pipeline.priorities.did_it_help import evaluate_group, expected_before, finished_groups
-    from rtm_pipeline.priorities.displacement import Counting
+    from rtm_pipeline.priorities.followup.did_it_help import evaluate_group, expected_before, finished_groups
+    from rtm_pipeline.priorities.followup.displacement import Counting
 
     plan = context.city.programs
     if plan is None:
@@ -186,7 +186,7 @@ def _treated(
     context: StepContext, inputs: Mapping[str, Any], plan: ProgramsPlan, registers: Registers
 ) -> tuple[TreatedSites, int]:
     """The register with places, and how many of its sites have none; the forecast is filled in group by group."""
-    from rtm_pipeline.priorities.effect_estimate import TreatedSites
+    from rtm_pipeline.priorities.followup.effect_estimate import TreatedSites
     from rtm_pipeline.priorities.sites import TARGETS
 
     known = _known_places(inputs, plan)
@@ -231,8 +231,8 @@ def _pool(inputs: Mapping[str, Any], plan: ProgramsPlan, registers: Registers, f
 
     A lot that ceased to be vacant meanwhile was as good as treated: it would be no control.
     """
-    from rtm_pipeline.priorities.effect_estimate import ControlPool
     from rtm_pipeline.priorities.eligibility import CORRECTION_STATUS
+    from rtm_pipeline.priorities.followup.effect_estimate import ControlPool
 
     sites = standing_sites(plan, inputs, first)
     out = {record.site_id for record in registers.treated}

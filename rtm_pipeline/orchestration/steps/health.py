@@ -14,7 +14,7 @@ from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps.ingest import VOCABULARY, layer_step, snapshot_step
 from rtm_pipeline.sources.health_history import HealthHistory
-from rtm_pipeline.sources.snapshot import Snapshot
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot
 
 __all__ = ["HEALTH", "DataHealth", "health_steps"]
 

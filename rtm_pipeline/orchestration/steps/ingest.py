@@ -20,7 +20,7 @@ from rtm_pipeline.orchestration.metadata import counts_table, markdown_picture
 from rtm_pipeline.orchestration.snapshots import READ, take_snapshot
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.values import Place, Rows
-from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.spec import Source, host_of
 
 if TYPE_CHECKING:

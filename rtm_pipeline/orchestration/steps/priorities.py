@@ -26,8 +26,8 @@ from rtm_pipeline.orchestration.steps.surface import FORECAST
 if TYPE_CHECKING:
     from rtm_pipeline.evaluation.backtest import AreaGroups
     from rtm_pipeline.grid.spec import StudyGrid
+    from rtm_pipeline.priorities.effects.registry import Registry
     from rtm_pipeline.priorities.outcome import Shares
-    from rtm_pipeline.priorities.registry import Registry
     from rtm_pipeline.priorities.spec import PrioritySpec
 
 __all__ = ["PRIORITIES", "priority_steps"]

@@ -17,11 +17,11 @@ from rtm_pipeline.config.programs import PovertyTable
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.orchestration.registers.history import CityHistory, KeptPlan
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
+from rtm_pipeline.priorities.effects.evidence import load_registry
+from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.eligibility import Correction, read_corrections
-from rtm_pipeline.priorities.evidence import load_registry
+from rtm_pipeline.priorities.followup.treated import TreatedRecord, read_treated
 from rtm_pipeline.priorities.register_rows import register_rows
-from rtm_pipeline.priorities.registry import Registry
-from rtm_pipeline.priorities.treated import TreatedRecord, read_treated
 
 __all__ = ["REGISTERS", "Registers", "read_registers", "register_steps", "registry_of"]
 

@@ -43,7 +43,7 @@ class ZonesResult:
         Whether they were made tonight: these are to be logged; zones of a running period stay as they are.
     note : str
     flagged : mapping
-        What of tonight's fit lies within zones that were in force (`rtm_pipeline.priorities.zone_log.flag_periods`).
+        What of tonight's fit lies within zones that were in force (`rtm_pipeline.priorities.zones.log.flag_periods`).
     """
 
     table: pa.Table | None
@@ -77,8 +77,8 @@ def zone_steps(city: City) -> list[Step]:
 def _zone(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     from rtm_pipeline.grid.locate import cells_of
     from rtm_pipeline.layers.vintage import as_known
-    from rtm_pipeline.priorities.zone_log import flag_periods, last_period, still_running, table_of_rows
-    from rtm_pipeline.priorities.zones import make_zones, zones_from_rows, zones_table
+    from rtm_pipeline.priorities.zones.log import flag_periods, last_period, still_running, table_of_rows
+    from rtm_pipeline.priorities.zones.zones import make_zones, zones_from_rows, zones_table
 
     place: Place = inputs[PLACE]
     registers: Registers = inputs[REGISTERS]

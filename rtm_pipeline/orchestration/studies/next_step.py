@@ -61,7 +61,7 @@ def missing_things(loaded: LoadedConfig, paths: Paths) -> list[Missing]:
 
 
 def _is_there(source: Source, data_dir: Path) -> bool:
-    from rtm_pipeline.sources.paths import find_files
+    from rtm_pipeline.sources.files.paths import find_files
 
     try:
         return not isinstance(source, FileSource) or bool(find_files(source, data_dir))
@@ -70,9 +70,9 @@ def _is_there(source: Source, data_dir: Path) -> bool:
 
 
 def _file_source(city: City, name: str, source: FileSource, data_dir: Path) -> list[Missing]:
+    from rtm_pipeline.sources.files.look import csv_columns
+    from rtm_pipeline.sources.files.paths import find_files
     from rtm_pipeline.sources.headers import match_headers, merge_requests
-    from rtm_pipeline.sources.look import csv_columns
-    from rtm_pipeline.sources.paths import find_files
 
     try:
         files = find_files(source, data_dir)

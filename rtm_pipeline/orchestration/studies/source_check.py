@@ -18,7 +18,7 @@ from rtm_pipeline.orchestration.steps.registers import read_registers, registry_
 from rtm_pipeline.orchestration.values import Rows
 
 if TYPE_CHECKING:
-    from rtm_pipeline.sources.transport import Transport
+    from rtm_pipeline.sources.portals.transport import Transport
 
 __all__ = ["check_sources", "source_check_text"]
 

@@ -130,7 +130,7 @@ def _benefit(
         return None, None
     from rtm_pipeline.orchestration.steps.registers import REGISTERS, registry_of
     from rtm_pipeline.priorities.benefit import simulate
-    from rtm_pipeline.priorities.effects import draw_reductions
+    from rtm_pipeline.priorities.effects.draws import draw_reductions
 
     result = base[PRIORITIES]
     model, summary = result.model, result.summary

@@ -18,7 +18,7 @@ from rtm_pipeline.orchestration.locks import city_lock
 from rtm_pipeline.orchestration.upkeep.snapshot_retention import prune_snapshots
 from rtm_pipeline.publication.release.files import MANIFEST, manifest_of
 from rtm_pipeline.publication.release.store import MAKING, ReleaseStore
-from rtm_pipeline.sources.snapshot import SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 from rtm_pipeline.storage.roots import modified_at, remove_tree
 
 if TYPE_CHECKING:

@@ -41,8 +41,8 @@ def sources_mark(loaded: LoadedConfig, paths: Paths, transport: Any = None) -> s
     RtmError
         Files are missing, or a portal does not answer.
     """
+    from rtm_pipeline.sources.portals.transport import Transport
     from rtm_pipeline.sources.probe import probe_source
-    from rtm_pipeline.sources.transport import Transport
 
     data_dir = paths.data_for(loaded.city.name, loaded.path)
     own = transport is None

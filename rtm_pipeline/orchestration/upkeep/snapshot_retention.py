@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.studies.stored_night import snapshots_of_releases
-from rtm_pipeline.sources.snapshot import SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 
 __all__ = ["PrunedSnapshots", "prune_snapshots"]
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
-from rtm_pipeline.model.families import FAMILIES, fit_family
-from rtm_pipeline.model.patterns import patterns_of
-from rtm_pipeline.model.sufficient import rows_of
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES, fit_family
+from rtm_pipeline.model.likelihood.patterns import patterns_of
+from rtm_pipeline.model.likelihood.sufficient import rows_of
 from rtm_pipeline.model.table import design_from_table
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
-from rtm_pipeline.model.families import FAMILIES
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES
 from rtm_pipeline.model.selection import select
 from rtm_pipeline.model.table import design_from_table
 

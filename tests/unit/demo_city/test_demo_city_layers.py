@@ -12,7 +12,7 @@ from rtm_pipeline.config.load import load_config
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.orchestration.steps.ingest import place_of, read_layer
 from rtm_pipeline.orchestration.values import Place, Rows
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.files import read_files
 
 REASONS = {
     # what was planted: the reason that the pipeline gives

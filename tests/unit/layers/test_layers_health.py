@@ -16,7 +16,7 @@ from rtm_pipeline.layers.health_facts import layer_facts, source_facts, vocabula
 from rtm_pipeline.layers.health_rules import HealthRules
 from rtm_pipeline.layers.layer import Layer, LayerCounts, LayerResult
 from rtm_pipeline.layers.spec import Condition, DateSpec, Filter, GeometrySpec, LayerSpec
-from rtm_pipeline.sources.snapshot import Snapshot
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot
 from rtm_pipeline.sources.source_read import FileRead
 from rtm_pipeline.units import Duration
 

@@ -30,7 +30,7 @@ from rtm_pipeline.layers.spec import (
 )
 from rtm_pipeline.layers.vintage import as_known, count_unit, rows_known
 from rtm_pipeline.layers.yearly import OutcomeByYear, Tally, outcome_by_year
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.files import read_files
 from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 from rtm_pipeline.units import Window

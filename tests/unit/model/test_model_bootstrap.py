@@ -8,13 +8,13 @@ import pytest
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.bootstrap import refit_bootstrap
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
 from rtm_pipeline.model.design import Block, Design
-from rtm_pipeline.model.families import FAMILIES, fit_family
-from rtm_pipeline.model.patterns import patterns_of
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES, fit_family
+from rtm_pipeline.model.likelihood.patterns import patterns_of
+from rtm_pipeline.model.likelihood.sufficient import rows_of
 from rtm_pipeline.model.reselection import selection_bootstrap
 from rtm_pipeline.model.selection import select
-from rtm_pipeline.model.sufficient import rows_of
 from rtm_pipeline.model.terrain import terrain_of_selection
 
 

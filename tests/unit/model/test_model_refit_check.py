@@ -8,8 +8,8 @@ import pytest
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
-from rtm_pipeline.model.families import FAMILIES
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES
 from rtm_pipeline.model.refit_check import refit_with_statsmodels, require_agreement
 from rtm_pipeline.model.selection import select
 from rtm_pipeline.model.terrain import terrain_of_selection

@@ -10,9 +10,9 @@ import pytest
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.factors.spec import Variable
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
 from rtm_pipeline.model.design import Block, Design
-from rtm_pipeline.model.families import FAMILIES
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES
 from rtm_pipeline.model.selection import SIGNS, select
 
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rtm_pipeline.model.separation import estimate_exists
+from rtm_pipeline.model.likelihood.separation import estimate_exists
 
 # any direction that can exist with an intercept and three 0/1 terms has one with whole numbers this small
 DIRECTIONS = np.array(list(product(range(-3, 4), repeat=4)), float)

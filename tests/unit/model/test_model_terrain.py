@@ -7,9 +7,9 @@ import pytest
 
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
-from rtm_pipeline.model.cells import cells_of
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.families import FAMILIES
+from rtm_pipeline.model.likelihood.cells import cells_of
+from rtm_pipeline.model.likelihood.families import FAMILIES
 from rtm_pipeline.model.selection import select
 from rtm_pipeline.model.terrain import priority_places, terrain_of_selection
 

@@ -376,7 +376,7 @@ def test_wrong_penalties_are_refused(penalties: list[float]) -> None:
 
 
 def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rtm_pipeline.model import penalized_solver
+    from rtm_pipeline.model.penalized import solver as penalized_solver
 
     monkeypatch.setattr(penalized_solver, "MOST_PASSES", 2)
     X, y, a = made(0)

@@ -8,9 +8,9 @@ from scipy.optimize import minimize
 
 from rtm_pipeline.factors.spec import Variable
 from rtm_pipeline.model.design import Block, Design
-from rtm_pipeline.model.penalized_curvature import Curvature
-from rtm_pipeline.model.penalized_problem import LANES, Problem
-from rtm_pipeline.model.runs import STRIP, Runs, encode_runs
+from rtm_pipeline.model.penalized.curvature import Curvature
+from rtm_pipeline.model.penalized.problem import LANES, Problem
+from rtm_pipeline.model.penalized.runs import STRIP, Runs, encode_runs
 
 
 def _blocks(rng: np.random.Generator, n: int, states: list[int], width: list[int]) -> tuple[Block, ...]:
@@ -136,7 +136,7 @@ def test_the_sampled_hessian_is_close_to_the_exact_one() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_quadratic_model_is_minimized(seed: int) -> None:
-    from rtm_pipeline.model.penalized_descent import descend
+    from rtm_pipeline.model.penalized.descent import descend
 
     rng = np.random.default_rng(seed)
     k = int(rng.integers(2, 25))

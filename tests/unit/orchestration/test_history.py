@@ -14,8 +14,8 @@ from rtm_pipeline.config.load import load_config
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.orchestration.registers.history import CityHistory, KeptDraw, KeptPlan
 from rtm_pipeline.orchestration.steps.registers import read_registers, registry_of
-from rtm_pipeline.priorities.funding_line import draw_line
-from rtm_pipeline.priorities.plan import PlanSite, StatusEntry, freeze
+from rtm_pipeline.priorities.plans.plan import PlanSite, StatusEntry, freeze
+from rtm_pipeline.priorities.portfolio.funding_line import draw_line
 
 ROOT = Path(__file__).parents[3]
 CITY = load_config(ROOT / "configs" / "demo_city.yaml").city

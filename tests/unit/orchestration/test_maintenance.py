@@ -146,7 +146,7 @@ def test_snapshots_of_every_release_that_is_there_stay_though_none_is_current(
 ) -> None:
     import pyarrow as pa
 
-    from rtm_pipeline.sources.snapshot import SnapshotStore
+    from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
     from rtm_pipeline.sources.source_read import FileRead, SourceRead
 
     def read(text: str) -> SourceRead:

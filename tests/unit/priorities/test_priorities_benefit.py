@@ -6,7 +6,7 @@ from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.benefit import Kind, benefit_model, make_kinds, scale_radius, simulate
-from rtm_pipeline.priorities.evidence import load_registry
+from rtm_pipeline.priorities.effects.evidence import load_registry
 from rtm_pipeline.priorities.outcome import CellForecast
 from rtm_pipeline.priorities.reach import reach
 from rtm_pipeline.priorities.scenarios import plain_unit_benefit

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ConfigError, ModelError
-from rtm_pipeline.priorities.did_it_help import evaluate_programs, evaluate_randomized, expected_before
-from rtm_pipeline.priorities.displacement import Counting, Incidents, PairCounts, count_pairs, did, wdd
-from rtm_pipeline.priorities.effect_estimate import ControlPool, TreatedSites
-from rtm_pipeline.priorities.evidence import load_registry
-from rtm_pipeline.priorities.matching import apart, match_controls
-from rtm_pipeline.priorities.proposals import accept, propose_update
+from rtm_pipeline.priorities.effects.evidence import load_registry
+from rtm_pipeline.priorities.effects.proposals import accept, propose_update
+from rtm_pipeline.priorities.followup.did_it_help import evaluate_programs, evaluate_randomized, expected_before
+from rtm_pipeline.priorities.followup.displacement import Counting, Incidents, PairCounts, count_pairs, did, wdd
+from rtm_pipeline.priorities.followup.effect_estimate import ControlPool, TreatedSites
+from rtm_pipeline.priorities.followup.matching import apart, match_controls
 
 START = np.datetime64("2018-01-01")
 RADIUS, RING = 500.0, 1000.0

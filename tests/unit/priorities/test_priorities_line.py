@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.funding_line import draw_from_rows, draw_line
+from rtm_pipeline.priorities.portfolio.funding_line import draw_from_rows, draw_line
 
 
 def problem():

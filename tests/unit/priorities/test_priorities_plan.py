@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ConfigError, SchemaError
-from rtm_pipeline.priorities.plan import Plan, PlanSite, StatusEntry, advance, freeze, score, status_on
-from rtm_pipeline.priorities.plan_sources import expected_around, plan_sites
+from rtm_pipeline.priorities.plans.plan import Plan, PlanSite, StatusEntry, advance, freeze, score, status_on
+from rtm_pipeline.priorities.plans.sources import expected_around, plan_sites
 
 
 def site(name: str, rank: int, x: float = 0.0) -> PlanSite:
@@ -99,7 +99,7 @@ def test_no_number_that_json_does_not_know(plan):
 
 
 def test_a_plan_is_frozen_from_the_funded_rows_and_scored_against_the_forecast(make_city, kinds):
-    from rtm_pipeline.priorities.evidence import load_registry
+    from rtm_pipeline.priorities.effects.evidence import load_registry
     from rtm_pipeline.priorities.inputs import PriorityInputs
     from rtm_pipeline.priorities.outcome import CellForecast
     from rtm_pipeline.priorities.programs import prioritize

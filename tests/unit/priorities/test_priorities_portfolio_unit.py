@@ -5,14 +5,14 @@ import pytest
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.priorities.benefit import Kind, benefit_model, simulate
-from rtm_pipeline.priorities.bound import expansion
-from rtm_pipeline.priorities.candidates import make_candidates
-from rtm_pipeline.priorities.evidence import load_registry
-from rtm_pipeline.priorities.funding import funding_uncertainty
-from rtm_pipeline.priorities.greedy import greedy
-from rtm_pipeline.priorities.limits import make_limits
+from rtm_pipeline.priorities.effects.evidence import load_registry
 from rtm_pipeline.priorities.outcome import CellForecast
-from rtm_pipeline.priorities.portfolio import choose, frontier, own_gains
+from rtm_pipeline.priorities.portfolio.bound import expansion
+from rtm_pipeline.priorities.portfolio.candidates import make_candidates
+from rtm_pipeline.priorities.portfolio.funding import funding_uncertainty
+from rtm_pipeline.priorities.portfolio.greedy import greedy
+from rtm_pipeline.priorities.portfolio.limits import make_limits
+from rtm_pipeline.priorities.portfolio.portfolio import choose, frontier, own_gains
 from rtm_pipeline.priorities.sites import make_sites
 from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, ShareSpec
 

@@ -6,7 +6,7 @@ import pytest
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.priorities.benefit import benefit_model, simulate
 from rtm_pipeline.priorities.columns import TABLES, Column, build_table
-from rtm_pipeline.priorities.evidence import load_registry
+from rtm_pipeline.priorities.effects.evidence import load_registry
 from rtm_pipeline.priorities.grants import Award, award_grants, grant_offers, poverty_third
 from rtm_pipeline.priorities.inputs import PriorityInputs
 from rtm_pipeline.priorities.neighborhoods import district_of_neighborhood

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.effects import draw_reductions, reduction_interval
-from rtm_pipeline.priorities.evidence import load_registry
+from rtm_pipeline.priorities.effects.draws import draw_reductions, reduction_interval
+from rtm_pipeline.priorities.effects.evidence import load_registry
 from rtm_pipeline.priorities.spec import default_interventions
 
 # the table of the evidence review: key -> (relative change, low, high)

@@ -7,10 +7,10 @@ import pytest
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
+from rtm_pipeline.priorities.followup.treated import read_treated, treated_from_rows
 from rtm_pipeline.priorities.spec import ZoneSpec
-from rtm_pipeline.priorities.treated import read_treated, treated_from_rows
-from rtm_pipeline.priorities.zone_log import flag_periods, grid_name, last_period, still_running, table_of_rows
-from rtm_pipeline.priorities.zones import make_zones, zones_table
+from rtm_pipeline.priorities.zones.log import flag_periods, grid_name, last_period, still_running, table_of_rows
+from rtm_pipeline.priorities.zones.zones import make_zones, zones_table
 from rtm_pipeline.units import Window
 
 GOOD = {"site": "a", "program": "greening", "started": "2022-03-01", "ended": "2022-03-02", "x": "", "y": ""}

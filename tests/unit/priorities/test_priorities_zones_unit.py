@@ -6,9 +6,9 @@ import pytest
 from rtm_pipeline.errors import ConfigError, ModelError
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.spec import ZoneSpec
-from rtm_pipeline.priorities.zone_shapes import Lattice, compactness, is_connected
-from rtm_pipeline.priorities.zone_trial import period_starts, zone_trial
-from rtm_pipeline.priorities.zones import make_zones, propose_zones, zones_from_rows, zones_table
+from rtm_pipeline.priorities.zones.shapes import Lattice, compactness, is_connected
+from rtm_pipeline.priorities.zones.trial import period_starts, zone_trial
+from rtm_pipeline.priorities.zones.zones import make_zones, propose_zones, zones_from_rows, zones_table
 
 DAY = date(2019, 3, 1)
 SPEC = ZoneSpec("lighting repairs first", "night team", date(2019, 6, 1), 25 * 100.0**2, count=2, hysteresis=0.1)

@@ -11,10 +11,10 @@ from fakes import portal as fake
 from fakes.portal import FakePortal, Layer
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
-from rtm_pipeline.sources.arcgis import read_arcgis
+from rtm_pipeline.sources.portals.arcgis import read_arcgis
+from rtm_pipeline.sources.portals.transport import Transport
 from rtm_pipeline.sources.read import read_source
 from rtm_pipeline.sources.spec import ArcGISSource, ColumnRequest
-from rtm_pipeline.sources.transport import Transport
 
 NOW = datetime(2024, 5, 1, 7, tzinfo=UTC)
 PATH = "/arcgis/rest/services/Lots/FeatureServer/0"

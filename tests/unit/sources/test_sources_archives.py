@@ -11,8 +11,8 @@ import zipfile
 import pytest
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.sources.archives import ArchiveLimits, gunzip, list_zip, read_member
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.archives import ArchiveLimits, gunzip, list_zip, read_member
+from rtm_pipeline.sources.files.files import read_files
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 
 A = (ColumnRequest("a"),)

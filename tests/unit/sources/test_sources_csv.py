@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.files import read_files
 from rtm_pipeline.sources.source_read import SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 

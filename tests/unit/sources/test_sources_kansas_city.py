@@ -12,10 +12,10 @@ from fakes import kansas_city as kc
 from fakes.portal import FakePortal
 
 from rtm_pipeline.errors import SchemaError
+from rtm_pipeline.sources.portals.transport import Transport
 from rtm_pipeline.sources.read import read_source
-from rtm_pipeline.sources.snapshot import SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 from rtm_pipeline.sources.spec import ColumnRequest, SocrataSource
-from rtm_pipeline.sources.transport import Transport
 
 NOW = datetime(2026, 5, 1, 7, tzinfo=UTC)
 ALIASES = {

@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.sources.files import read_files
-from rtm_pipeline.sources.paths import digest_of, find_files
+from rtm_pipeline.sources.files.files import read_files
+from rtm_pipeline.sources.files.paths import digest_of, find_files
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 
 

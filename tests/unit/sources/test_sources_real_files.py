@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.files import read_files
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 
 DATA = Path(os.environ.get("RTM_TRIAL_DATA", Path(__file__).parents[4] / "shared" / "data"))

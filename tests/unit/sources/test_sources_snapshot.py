@@ -18,8 +18,8 @@ import pyarrow as pa
 import pytest
 
 from rtm_pipeline.errors import ConfigError, RtmError, SourceError
-from rtm_pipeline.sources import content
-from rtm_pipeline.sources.snapshot import Snapshot, SnapshotStore
+from rtm_pipeline.sources.snapshots import content
+from rtm_pipeline.sources.snapshots.snapshot import Snapshot, SnapshotStore
 from rtm_pipeline.sources.source_read import FileRead, SourceRead
 from rtm_pipeline.storage import atomic
 
@@ -279,7 +279,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import pyarrow as pa, numpy as np
-from rtm_pipeline.sources.snapshot import SnapshotStore
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 from rtm_pipeline.sources.source_read import FileRead, SourceRead
 store = SnapshotStore(Path(sys.argv[1]))
 print("ready", flush=True)

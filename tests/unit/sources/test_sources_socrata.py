@@ -13,11 +13,11 @@ from fakes import portal as fake
 from fakes.portal import Dataset, FakePortal
 
 from rtm_pipeline.errors import ConfigError, RtmError, SchemaError, SourceError
+from rtm_pipeline.sources.portals.socrata import read_socrata, soql_text
+from rtm_pipeline.sources.portals.transport import Transport
 from rtm_pipeline.sources.read import read_source
-from rtm_pipeline.sources.snapshot import SnapshotStore
-from rtm_pipeline.sources.socrata import read_socrata, soql_text
+from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 from rtm_pipeline.sources.spec import ColumnRequest, SocrataSource
-from rtm_pipeline.sources.transport import Transport
 
 NOW = datetime(2024, 5, 1, 7, tzinfo=UTC)
 SET = "ab12-cd34"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rtm_pipeline.sources.portal_json import parse, text_of
+from rtm_pipeline.sources.portals.json_text import parse, text_of
 from rtm_pipeline.sources.values import as_text, json_text, stripped
 
 

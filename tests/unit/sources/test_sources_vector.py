@@ -18,7 +18,7 @@ import shapely
 from shapely.geometry import Point, box
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
-from rtm_pipeline.sources.files import read_files
+from rtm_pipeline.sources.files.files import read_files
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
 
 REQUEST = tuple(ColumnRequest(name) for name in ("name", "units", "share", "seen"))

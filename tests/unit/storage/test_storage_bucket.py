@@ -86,7 +86,7 @@ def test_snapshots_come_back_from_a_bucket_and_are_collected(root: Path) -> None
 
     import pyarrow as pa
 
-    from rtm_pipeline.sources.snapshot import SnapshotStore
+    from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
     from rtm_pipeline.sources.source_read import FileRead, SourceRead
 
     def read(value: str) -> SourceRead:

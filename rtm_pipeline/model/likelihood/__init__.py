@@ -1,0 +1,1 @@
+"""Maximum likelihood on pattern rows: families, sufficient statistics, Newton's method."""

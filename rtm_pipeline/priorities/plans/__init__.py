@@ -1,0 +1,1 @@
+"""Frozen work lists, and what they are scored against."""

@@ -1,0 +1,1 @@
+"""Zones for the next days: few, compact, connected, logged."""

@@ -1,0 +1,1 @@
+"""Files of a city: archives, CSV, vector files, Parquet; every row numbered and none lost."""

@@ -1,0 +1,1 @@
+"""Socrata and ArcGIS through one transport: every row once, or one clear message."""

@@ -1,0 +1,1 @@
+"""What was read, immutable and content-addressed."""
