@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import Candidates
 from rtm_pipeline.model.likelihood.cells import Cells
-from rtm_pipeline.model.likelihood.families import Family, FamilyFit, fit_family
+from rtm_pipeline.model.likelihood.families import Family
+from rtm_pipeline.model.likelihood.fit import FamilyFit, fit_family
 from rtm_pipeline.model.likelihood.patterns import Patterns, add_term, drop_term
 from rtm_pipeline.model.likelihood.separation import SUSPICIOUS, estimate_exists
 from rtm_pipeline.model.likelihood.sufficient import Rows, Splits, rows_of, splits_of

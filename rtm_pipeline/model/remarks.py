@@ -7,7 +7,8 @@ import numpy as np
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.design import Design
 from rtm_pipeline.model.likelihood.cells import Cells
-from rtm_pipeline.model.likelihood.families import FamilyFit, family_named, fit_family
+from rtm_pipeline.model.likelihood.families import family_named
+from rtm_pipeline.model.likelihood.fit import FamilyFit, fit_family
 from rtm_pipeline.model.likelihood.patterns import patterns_of
 from rtm_pipeline.model.likelihood.sufficient import rows_of
 from rtm_pipeline.model.terrain import FittedTerrain

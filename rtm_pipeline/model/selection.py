@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import Candidates
 from rtm_pipeline.model.likelihood.cells import Cells
-from rtm_pipeline.model.likelihood.families import Family, FamilyFit
+from rtm_pipeline.model.likelihood.families import Family
+from rtm_pipeline.model.likelihood.fit import FamilyFit
 from rtm_pipeline.model.likelihood.patterns import Patterns, null_patterns
 from rtm_pipeline.model.likelihood.sufficient import add_listed
 from rtm_pipeline.model.moves import TIE, DroppedVariable, Problem, additions, after, null_model, removals

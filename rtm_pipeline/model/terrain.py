@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.factors.spec import Variable
 from rtm_pipeline.model.candidates import chosen_variables
 from rtm_pipeline.model.design import Design
-from rtm_pipeline.model.likelihood.families import FamilyFit
+from rtm_pipeline.model.likelihood.fit import FamilyFit
 from rtm_pipeline.model.selection import Selection, Step
 
 __all__ = ["FittedTerrain", "Term", "priority_places", "terrain_of", "terrain_of_selection"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.likelihood.cells import cells_of
-from rtm_pipeline.model.likelihood.families import FAMILIES, fit_family, log_likelihood
+from rtm_pipeline.model.likelihood.families import FAMILIES, log_likelihood
+from rtm_pipeline.model.likelihood.fit import fit_family
 from rtm_pipeline.model.likelihood.patterns import add_term, drop_term, null_patterns, patterns_of
 from rtm_pipeline.model.likelihood.sufficient import rows_of, splits_of
 from rtm_pipeline.model.selection import SIGNS, select

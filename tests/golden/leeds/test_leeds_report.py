@@ -10,7 +10,8 @@ import pytest
 
 from rtm_pipeline.factors.spec import Variable
 from rtm_pipeline.model.design import Block, Design
-from rtm_pipeline.model.likelihood.families import FAMILIES, FamilyFit
+from rtm_pipeline.model.likelihood.families import FAMILIES
+from rtm_pipeline.model.likelihood.fit import FamilyFit
 from rtm_pipeline.model.terrain import terrain_of
 
 LEEDS = json.loads((Path(__file__).parent / "leeds.json").read_text())

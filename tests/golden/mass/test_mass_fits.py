@@ -12,7 +12,8 @@ import pytest
 
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.likelihood.cells import cells_of
-from rtm_pipeline.model.likelihood.families import FAMILIES, fit_family
+from rtm_pipeline.model.likelihood.families import FAMILIES
+from rtm_pipeline.model.likelihood.fit import fit_family
 from rtm_pipeline.model.likelihood.patterns import patterns_of
 from rtm_pipeline.model.likelihood.sufficient import rows_of
 from rtm_pipeline.model.table import design_from_table

@@ -10,7 +10,8 @@ from rtm_pipeline.model.bootstrap import refit_bootstrap
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.design import Block, Design
 from rtm_pipeline.model.likelihood.cells import cells_of
-from rtm_pipeline.model.likelihood.families import FAMILIES, fit_family
+from rtm_pipeline.model.likelihood.families import FAMILIES
+from rtm_pipeline.model.likelihood.fit import fit_family
 from rtm_pipeline.model.likelihood.patterns import patterns_of
 from rtm_pipeline.model.likelihood.sufficient import rows_of
 from rtm_pipeline.model.reselection import selection_bootstrap

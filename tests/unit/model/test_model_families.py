@@ -9,7 +9,8 @@ from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.design import Design
 from rtm_pipeline.model.likelihood.cells import cells_of
-from rtm_pipeline.model.likelihood.families import FAMILIES, family_named, fit_family, log_likelihood
+from rtm_pipeline.model.likelihood.families import FAMILIES, family_named, log_likelihood
+from rtm_pipeline.model.likelihood.fit import fit_family
 from rtm_pipeline.model.likelihood.newton import _log_mean
 from rtm_pipeline.model.likelihood.patterns import patterns_of
 from rtm_pipeline.model.likelihood.sufficient import rows_of
