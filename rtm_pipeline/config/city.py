@@ -10,7 +10,8 @@ from rtm_pipeline.config.health import HealthPlan
 from rtm_pipeline.config.operations import OperationsSpec
 from rtm_pipeline.config.programs import ProgramsPlan
 from rtm_pipeline.factors.spec import FactorSpec
-from rtm_pipeline.layers.spec import Filter, LayerSpec
+from rtm_pipeline.layers.conditions import Filter
+from rtm_pipeline.layers.spec import LayerSpec
 from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.sources.spec import ColumnRequest, Source
 from rtm_pipeline.units import Duration, Vintage, Window

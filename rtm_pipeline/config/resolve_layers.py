@@ -8,12 +8,11 @@ from rtm_pipeline.config.city import COVERS_AREA
 from rtm_pipeline.config.schema import CityModel
 from rtm_pipeline.config.schema_layers import ConditionModel, DateModel, FlagModel, GeometryModel, Group, LayerModel
 from rtm_pipeline.errors import ConfigError
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.spec import (
     Categories,
-    Condition,
     DateSpec,
     DefaultGeocode,
-    Filter,
     GeometrySpec,
     History,
     KnownAt,

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rtm_pipeline.layers.columns import Distinct, TextColumns
-from rtm_pipeline.layers.spec import Condition, Filter
+from rtm_pipeline.layers.conditions import Condition, Filter
 
 __all__ = ["passes"]
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rtm_pipeline.layers.conditions import Filter
 from rtm_pipeline.layers.layer import Layer, LayerResult
-from rtm_pipeline.layers.spec import Filter, LayerSpec
+from rtm_pipeline.layers.spec import LayerSpec
 from rtm_pipeline.sources.snapshots.snapshot import Snapshot
 
 __all__ = ["layer_facts", "source_facts", "vocabulary_of"]

@@ -14,20 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtm_pipeline.layers.build import build_layer
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.layers.reversals import net_rows
-from rtm_pipeline.layers.spec import (
-    Categories,
-    Condition,
-    DateSpec,
-    DefaultGeocode,
-    Filter,
-    GeometrySpec,
-    KnownAt,
-    LayerSpec,
-    Reversal,
-)
+from rtm_pipeline.layers.spec import Categories, DateSpec, DefaultGeocode, GeometrySpec, KnownAt, LayerSpec, Reversal
 from rtm_pipeline.layers.vintage import as_known
 from rtm_pipeline.layers.yearly import outcome_by_year
 

@@ -9,18 +9,9 @@ import pytest
 
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.layers.account import Fate, count_rows, describe_rows
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.layer import LayerResult
-from rtm_pipeline.layers.spec import (
-    Categories,
-    Condition,
-    DateSpec,
-    Filter,
-    GeometrySpec,
-    History,
-    KnownAt,
-    LayerSpec,
-    Reversal,
-)
+from rtm_pipeline.layers.spec import Categories, DateSpec, GeometrySpec, History, KnownAt, LayerSpec, Reversal
 
 Read = Callable[..., LayerResult]
 Site = Callable[..., LayerSpec]

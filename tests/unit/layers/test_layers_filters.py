@@ -5,8 +5,8 @@ import pytest
 
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.layers.columns import TextColumns
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.filters import passes
-from rtm_pipeline.layers.spec import Condition, Filter
 
 CODES = ["31111", "115400", "10000", None, "Homicide", "Justifiable Homicide"]
 

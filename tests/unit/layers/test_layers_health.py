@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.health import HealthFinding, baseline, judge_layer, judge_source
 from rtm_pipeline.layers.health_facts import layer_facts, source_facts, vocabulary_of
 from rtm_pipeline.layers.health_rules import HealthRules
 from rtm_pipeline.layers.layer import Layer, LayerCounts, LayerResult
-from rtm_pipeline.layers.spec import Condition, DateSpec, Filter, GeometrySpec, LayerSpec
+from rtm_pipeline.layers.spec import DateSpec, GeometrySpec, LayerSpec
 from rtm_pipeline.sources.snapshots.snapshot import Snapshot
 from rtm_pipeline.sources.source_read import FileRead
 from rtm_pipeline.units import Duration

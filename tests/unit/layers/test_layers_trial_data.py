@@ -14,14 +14,13 @@ import pytest
 import shapely
 
 from rtm_pipeline.layers.build import build_layer
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.layers.spec import (
     Categories,
-    Condition,
     DateSpec,
     DefaultGeocode,
-    Filter,
     GeometrySpec,
     History,
     KnownAt,

@@ -9,16 +9,9 @@ import pyarrow as pa
 import pytest
 
 from rtm_pipeline.errors import ConfigError, ModelError
+from rtm_pipeline.layers.conditions import Condition, Filter
 from rtm_pipeline.layers.layer import Layer, LayerResult
-from rtm_pipeline.layers.spec import (
-    Categories,
-    Condition,
-    DateSpec,
-    Filter,
-    History,
-    KnownAt,
-    LayerSpec,
-)
+from rtm_pipeline.layers.spec import Categories, DateSpec, History, KnownAt, LayerSpec
 from rtm_pipeline.layers.vintage import (
     as_known,
     assert_known,
