@@ -44,6 +44,10 @@ class Kind:
     cost_basis : str
     crew_days : float
     min_unit_sites : int
+    label : str
+        What people call it; empty: the name says it.
+    cost_key : str, optional
+        Key of the cost in the registry.
     """
 
     name: str
@@ -55,6 +59,13 @@ class Kind:
     cost_basis: str = "sourced"
     crew_days: float = 0.0
     min_unit_sites: int = 1
+    label: str = ""
+    cost_key: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Its name for people."""
+        return self.label or self.name.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,7 @@ def make_kinds(
             left_out[spec.name] = f"its evidence ({spec.effect}) reads {effect.reads}, the programs count {outcome}"
             continue
         cost = registry.cost(spec.cost) if spec.cost is not None else None
+        known = registry.defaults.get(spec.name)
         kinds.append(
             Kind(
                 name=spec.name,
@@ -220,6 +232,8 @@ def make_kinds(
                 cost_basis="none found" if cost is None else cost.basis,
                 crew_days=spec.crew_days,
                 min_unit_sites=spec.min_unit_sites,
+                label=known.label if known is not None else "",
+                cost_key=spec.cost,
             )
         )
     return tuple(kinds), left_out

@@ -62,6 +62,7 @@ def _site_columns(thing: str) -> tuple[Column, ...]:
             "Recommended work: what is funded; else the best value for money where all costs are known; else what "
             "prevents most.",
         ),
+        Column("work", "string", "", "The same in words."),
         Column(
             "expected_incidents",
             "float",
@@ -112,7 +113,8 @@ def _site_columns(thing: str) -> tuple[Column, ...]:
             "why",
             "string",
             "",
-            "What raises the forecast around the site, strongest first: multipliers of the expected incidents.",
+            "What raises the forecast around the site, strongest first: multipliers of the expected incidents "
+            "(x10 or more is not told finer).",
         ),
         Column("nearby_311", "int", "requests", "311 requests within the influence radius in the last year."),
         Column(
@@ -200,9 +202,9 @@ GRANTS = (
     Column("awarded", "bool", "", "Whether it gets a grant."),
     Column("reason", "string", "", "Why, or why not."),
     Column("award_usd", "float", "USD", "What the work within the greatest amount of a grant costs."),
-    Column("sites", "int", "", "Sites that the grant would treat."),
+    Column("sites", "int", "", "Sites that the grant would treat, on top of the funded set."),
     Column("work", "string", "", "What would be done."),
-    Column("expected_prevented", "float", "incidents a year", "What the grant is expected to prevent."),
+    Column("expected_prevented", "float", "incidents a year", "What the grant adds to the funded set."),
     Column(
         "prevented_per_10k_usd",
         "float",

@@ -11,12 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.benefit import BenefitModel
+from rtm_pipeline.priorities.benefit import BenefitModel, Kind
 from rtm_pipeline.priorities.columns import GRANTS, build_table
 from rtm_pipeline.priorities.portfolio.candidates import Candidates, make_candidates
 from rtm_pipeline.priorities.portfolio.greedy import greedy
 from rtm_pipeline.priorities.portfolio.limits import make_limits
 from rtm_pipeline.priorities.portfolio.portfolio import Portfolio, own_gains
+from rtm_pipeline.priorities.sites import TARGETS
 from rtm_pipeline.priorities.spec import BudgetSpec, GrantSpec
 
 __all__ = ["Award", "award_grants", "grant_offers", "grants_table", "poverty_third"]
@@ -194,7 +195,6 @@ def grants_table(
     order = sorted(offers, key=lambda award: (-award.per_10k, award.neighborhood))
     at = [award.neighborhood for award in order]
     rank = {neighborhood: position + 1 for position, neighborhood in enumerate(awarded)}
-    names = [kind.name for kind in model.kinds]
     return build_table(
         GRANTS,
         {
@@ -206,7 +206,7 @@ def grants_table(
             "reason": [reasons[a] for a in at],
             "award_usd": [award.usd for award in order],
             "sites": [award.sites.size for award in order],
-            "work": [describe_work(award.kinds, names) for award in order],
+            "work": [describe_work(award.kinds, model.kinds) for award in order],
             "expected_prevented": [award.prevented for award in order],
             "prevented_per_10k_usd": [award.per_10k for award in order],
             "poverty_rate": [float("nan") if poverty is None else float(poverty[a]) for a in at],
@@ -215,7 +215,12 @@ def grants_table(
     )
 
 
-def describe_work(kinds: NDArray[np.int64], names: Sequence[str]) -> str:
-    """Such as ``12 mowing, 3 repair``; empty for no work."""
-    count = np.bincount(kinds[kinds >= 0], minlength=len(names))
-    return ", ".join(f"{count[k]} {names[k]}" for k in np.argsort(-count, kind="stable") if count[k])
+def describe_work(kinds: NDArray[np.int64], known: Sequence[Kind]) -> str:
+    """Such as ``12 lots for mowing and clean-up, 1 building for demolition``; empty for no work."""
+    count = np.bincount(kinds[kinds >= 0], minlength=len(known))
+    parts = []
+    for k in np.argsort(-count, kind="stable").tolist():
+        if count[k]:
+            sites = TARGETS[known[k].target] + ("" if count[k] == 1 else "s")
+            parts.append(f"{count[k]} {sites} for {known[k].words}")
+    return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +48,8 @@ class PriorityInputs:
         Open 311 requests.
     poverty : ndarray of float64, shape (a,), optional
         Poverty rate of each neighborhood, NaN where not known.
+    must_left_out : mapping of str to str
+        Sites that the budget requires and that are not asked for tonight, with the reason.
     """
 
     grid: StudyGrid
@@ -66,6 +69,7 @@ class PriorityInputs:
     open_x: NDArray[np.float64] = field(default_factory=lambda: _NOBODY)
     open_y: NDArray[np.float64] = field(default_factory=lambda: _NOBODY)
     poverty: NDArray[np.float64] | None = None
+    must_left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = self.grid.n_cells

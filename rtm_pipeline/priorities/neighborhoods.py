@@ -167,15 +167,14 @@ def _benefits(
 
 def _work(areas: Areas, model: BenefitModel, values: SiteValues, portfolio: Portfolio | None) -> list[str]:
     """Funded work of each area, or what the recommended work at its selectable sites would be."""
-    names = [kind.name for kind in model.kinds]
     words_of = []
     every = np.flatnonzero(model.sites.selectable & (values.action >= 0))
     for a in range(len(areas.names)):
         funded = portfolio.kind[areas.of_site[portfolio.site] == a] if portfolio is not None else np.empty(0, np.int64)
         if funded.size:
-            words_of.append(f"funded: {describe_work(funded, names)}")
+            words_of.append(f"funded: {describe_work(funded, model.kinds)}")
             continue
-        possible = describe_work(values.action[every[areas.of_site[every] == a]], names)
+        possible = describe_work(values.action[every[areas.of_site[every] == a]], model.kinds)
         words_of.append(f"possible: {possible}" if possible else "")
     return words_of
 

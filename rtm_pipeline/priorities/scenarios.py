@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, scale_radius, simulate
 from rtm_pipeline.priorities.effects.registry import Registry
 
-__all__ = ["optimistic_scenarios", "plain_unit_benefit", "radius_benefits", "what_if"]
+__all__ = ["optimistic_scenarios", "plain_unit_benefit", "radius_benefits"]
 
 
 def radius_benefits(
@@ -110,31 +109,3 @@ def optimistic_scenarios(
                 )
             rows.append(row)
     return rows
-
-
-def what_if(model: BenefitModel, work: dict[str, str]) -> tuple[float, NDArray[np.float64]]:
-    """Treat a list of sites: incidents a year prevented, and the surface that is left.
-
-    Parameters
-    ----------
-    model : BenefitModel
-    work : dict of str to str
-        Site id -> name of the kind of work; ``""`` takes the first kind that the site is eligible for.
-
-    Returns
-    -------
-    prevented : float
-    remaining : ndarray of float64, shape (n_cells,)
-        Expected incidents a year after the work.
-    """
-    names = [kind.name for kind in model.kinds]
-    strange = sorted(set(work.values()) - {*names, ""})
-    if strange:
-        raise ConfigError(f"There is no work called {', '.join(strange)}; the kinds are {', '.join(names)}.")
-    site = model.sites.index_of(list(work), "what-if list")
-    first = np.argmax(model.allowed, axis=1)
-    kind = np.array(
-        [names.index(name) if name else first[at] for at, name in zip(site, work.values(), strict=True)], dtype=np.int64
-    )
-    done = simulate(model, site, kind)
-    return done.prevented, done.remaining

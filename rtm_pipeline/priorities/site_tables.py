@@ -86,6 +86,7 @@ def site_table(
             "address": sites.address[at],
             "rank": rank[at],
             "action": _named(action, [kind.name for kind in model.kinds], ""),
+            "work": _named(action, [kind.words for kind in model.kinds], ""),
             "expected_incidents": values.incidents[at],
             "expected_incidents_read": values.incidents_read[at],
             "expected_prevented": values.prevented[at],

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.effects.registry import Registry
 
 __all__ = [
     "BudgetSpec",
@@ -17,11 +16,7 @@ __all__ = [
     "PrioritySpec",
     "ShareSpec",
     "ZoneSpec",
-    "default_interventions",
 ]
-
-DEFAULT_RADIUS_FT = 500.0
-"""Influence radius where the study does not say otherwise; half and double are published beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,25 +282,3 @@ class PrioritySpec:
         strange = sorted(set(self.grants.interventions if self.grants else ()) - set(names))
         if strange:
             raise ConfigError(f"grants.interventions names {', '.join(strange)}; there are {', '.join(names)}.")
-
-
-def default_interventions(registry: Registry, *, unit_m: float) -> tuple[InterventionSpec, ...]:
-    """Greening, mowing, repair and demolition as the registry's defaults have them, at 500 ft.
-
-    Parameters
-    ----------
-    registry : Registry
-    unit_m : float
-        Meters in one CRS unit; where the unit is a foot, 500 ft are exactly 500 units.
-    """
-    radius_u = DEFAULT_RADIUS_FT if 0.3 < unit_m < 0.31 else DEFAULT_RADIUS_FT * 0.3048 / unit_m
-    return tuple(
-        InterventionSpec(
-            name=name,
-            target=registry.defaults[name].target,
-            effect=registry.defaults[name].effect,
-            cost=registry.defaults[name].cost,
-            radius_u=radius_u,
-        )
-        for name in ("greening", "mowing", "repair", "demolition")
-    )

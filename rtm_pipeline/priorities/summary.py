@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtm_pipeline.priorities.benefit import BenefitModel, Kind
 from rtm_pipeline.priorities.effects.draws import reduction_interval
 from rtm_pipeline.priorities.effects.registry import Registry
-from rtm_pipeline.priorities.grants import poverty_third
+from rtm_pipeline.priorities.grants import describe_work, poverty_third
 from rtm_pipeline.priorities.inputs import PriorityInputs
 from rtm_pipeline.priorities.portfolio.funding import Uncertainty
 from rtm_pipeline.priorities.portfolio.portfolio import Portfolio
@@ -53,6 +54,7 @@ def summarize(
         if portfolio is None or spec.budget is None
         else {
             **_funded(spec.budget, model, portfolio),
+            "must_left_out": dict(inputs.must_left_out),
             "prevented_low": None if uncertainty is None else uncertainty.total_low,
             "prevented_high": None if uncertainty is None else uncertainty.total_high,
             "level": spec.level,
@@ -71,12 +73,23 @@ def _funded(budget: BudgetSpec, model: BenefitModel, portfolio: Portfolio) -> di
         "horizon_years": budget.horizon_years,
         "spent_usd": portfolio.spent,
         "sites": {kind.name: int(count[k]) for k, kind in enumerate(model.kinds)},
+        "work": describe_work(portfolio.kind, model.kinds),
+        "owners": _counts(model.sites.owner[portfolio.site]),
+        "statuses": _counts(model.sites.status[portfolio.site]),
+        "expected": float(model.forecast.expected.sum()),
         "prevented": portfolio.prevented,
         "bound": portfolio.bound,
         "gap": portfolio.gap,
         "rule": portfolio.rule,
         "unmet_minimum_shares": list(portfolio.unmet),
     }
+
+
+def _counts(values: NDArray[np.str_]) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
+    found, count = np.unique(values, return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    return dict(zip(found[order].tolist(), count[order].tolist(), strict=True))
 
 
 def _scenarios(
@@ -90,13 +103,14 @@ def _scenarios(
 
 def _kind_row(kind: Kind, registry: Registry, level: float) -> dict[str, object]:
     """One kind of work with the evidence behind it, for captions."""
-    effect = registry.effect(kind.effect)
+    effect, price = registry.effect(kind.effect), registry.costs.get(kind.cost_key or "")
     low, high = reduction_interval(registry, kind.effect, level=level)
     return {
         "name": kind.name,
+        "label": kind.words,
         "target": TARGETS[kind.target],
         "effect_key": kind.effect,
-        "study": effect.study,
+        "study": registry.study(kind.effect),
         "source": effect.source,
         "reduction": kind.reduction,
         "reduction_low": low,
@@ -104,4 +118,6 @@ def _kind_row(kind: Kind, registry: Registry, level: float) -> dict[str, object]
         "radius_u": kind.radius_u,
         "cost_usd": kind.cost_usd,
         "cost_basis": kind.cost_basis,
+        "cost_source": "" if price is None else price.source,
+        "cost_note": "" if price is None else price.note,
     }

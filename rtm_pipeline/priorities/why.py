@@ -16,6 +16,8 @@ __all__ = ["Contributions", "around_areas", "around_sites", "points_within", "wo
 
 WORTH_SAYING = 1.05
 """A multiplier below this is not a reason."""
+MOST_SAID = 10.0
+"""A larger one is told as so much or more: over a background next to nothing its size says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +92,21 @@ def _label(name: str, labels: Mapping[str, str]) -> str:
 
 
 def words(labels: Sequence[str], multipliers: NDArray[np.float64], *, top: int = 3) -> list[str]:
-    """The largest multipliers of each row as a phrase, such as ``vacant buildings x1.8, past nearby x1.3``."""
+    """The largest multipliers of each row as a phrase: ``past incidents here x10 or more, vacant lots x1.3``."""
     if not labels:
         return [""] * multipliers.shape[0]
     order = np.argsort(-multipliers, axis=1, kind="stable")[:, :top]
     best = np.take_along_axis(multipliers, order, axis=1)
     return [
-        ", ".join(f"{labels[at]} x{value:.1f}" for at, value in zip(row, values, strict=True) if value >= WORTH_SAYING)
+        ", ".join(
+            f"{labels[at]} {_times(value)}" for at, value in zip(row, values, strict=True) if value >= WORTH_SAYING
+        )
         for row, values in zip(order.tolist(), best.tolist(), strict=True)
     ]
+
+
+def _times(value: float) -> str:
+    return f"x{MOST_SAID:.0f} or more" if value >= MOST_SAID else f"x{value:.1f}"
 
 
 def points_within(

@@ -163,7 +163,7 @@ def test_a_click_shows_the_numbers_of_the_geopackage(reader: Reader, release: Pa
         assert page.locator("#details-heading").inner_text() == name
         said = rows_of(page)
         row = table.loc[name]
-        for key, column in (("Vacant lots", "lots"), ("Dilapidated buildings", "buildings")):
+        for key, column in (("Vacant lots", "lots"), ("Vacant or dangerous buildings", "buildings")):
             value = row[column]
             assert said[key] == ("held back" if value != value or value is None else f"{int(value):,}"), (name, key)
         forecast = said["Forecast of violent crime (incidents a year)"]

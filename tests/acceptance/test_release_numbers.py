@@ -73,7 +73,7 @@ def test_a_neighborhood_has_one_number_everywhere(release: Path) -> None:
         assert parquet.loc[name, "expected_incidents"] == row["expected_incidents"]
         for edition, table in (("public", public), ("restricted", private)):
             said = pages[edition, name]
-            for key, column in (("Vacant lots", "lots"), ("Dilapidated buildings", "buildings")):
+            for key, column in (("Vacant lots", "lots"), ("Vacant or dangerous buildings", "buildings")):
                 value = table.loc[name, column]
                 assert said[key] == ("held back" if np.isnan(value) else f"{int(value):,}"), (edition, name)
         assert pages["public", name][count] in ("held back", pages["restricted", name][count])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -28,6 +29,8 @@ from rtm_pipeline.orchestration.steps.program_release import keep_history
 from rtm_pipeline.orchestration.steps.registers import REGISTERS, Registers
 from rtm_pipeline.orchestration.steps.zones import ZONES
 from rtm_pipeline.priorities.followup.treated import TreatedRecord
+from rtm_pipeline.publication.facts.sites import OWNERS
+from rtm_pipeline.publication.facts.words import amount
 
 ADDRESS = re.compile(rb"\b\d{1,5} (?:[NSEW] )?[A-Z][a-z]+ (?:Way|Pl|Ave|St|Rd|Ct|Ln|Dr|Blvd|Ter)\b")
 SITE = re.compile(rb"\b(?:\d\d-\d{3}-\d{3}|DB\d\d-\d{5})\b")
@@ -87,11 +90,31 @@ def test_districts_poverty_choices_and_the_frontier_are_told(demo_night: Night) 
     assert sum(bool(row["highest_poverty_third"]) for row in awarded) >= 3
     assert max([row["district"] for row in awarded].count(name) for name in {row["district"] for row in awarded}) <= 3
     lot = table(demo_night, "priority_lots").to_pylist()[0]
-    assert lot["action"] == "mowing"
-    assert lot["alternative"].startswith("greening ")
+    assert (lot["action"], lot["work"]) == ("mowing", "mowing and clean-up")
+    assert lot["alternative"].startswith("cleaning and greening: ")
     assert lot["address"]
     money = table(demo_night, "frontier").column("expected_prevented").to_pylist()
     assert money == sorted(money)
+
+
+def test_the_report_says_what_the_funded_set_rests_on(demo_night: Night) -> None:
+    facts = json.loads((demo_night.release / "restricted" / "programs.json").read_text())
+    funded = facts["work"]["portfolio"]
+    text = html.unescape((demo_night.release / "restricted" / "report.html").read_text())
+    assert f"{funded['sites']['mowing']} lots for mowing and clean-up" in funded["work"]
+    told = [funded["work"], *(f"{amount(funded['prevented_at_radius'][key])} a year" for key in ("0.5", "2"))]
+    told.append(f"{amount(funded['prevented_plain_unit'])} a year")
+    assert sum(funded["owners"].values()) == sum(funded["statuses"].values()) == sum(funded["sites"].values())
+    told += [f"{count} {OWNERS[name]}" for name, count in funded["owners"].items()]
+    told += [row["cost_source"] for row in facts["work"]["work"]] + [row["study"] for row in facts["work"]["work"]]
+    assert [words for words in told if words not in text] == []
+    assert "Grants come on top of the funded set" in text
+    assert "expect less of them than they say" in text
+    (demolition,) = [row for row in facts["work"]["work"] if row["name"] == "demolition"]
+    assert demolition["study"] == "Jay et al. 2019, Journal of Behavioral Medicine and no effect, equal weights"
+    assert "mowing and clean-up of lot " in (demo_night.release / "restricted" / "work_orders.csv").read_text(
+        "utf-8-sig"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +150,14 @@ def test_a_work_list_is_frozen_drawn_and_followed(after: Night, rtm: Command) ->
 
 def test_expected_around_a_plan_is_that_of_the_forecast(after: Night) -> None:
     from rtm_pipeline.orchestration.registers.plans import plan_of_release
-    from rtm_pipeline.priorities.plans.sources import expected_around
 
     kept = plan_of_release(after.release, frozen_on=date(2024, 1, 1))
     store = ArtifactStore(after.output / "artifacts", "demo_city")
-    ahead = store.load("forecast").value
-    wanted = expected_around(store.load("study_area").value.grid, kept.plan, ahead.expected / ahead.horizon_years)
-    assert kept.expected == pytest.approx(wanted, rel=1e-5)
+    ahead, grid = store.load("forecast").value, store.load("study_area").value.grid
+    reached = np.zeros(grid.n_cells, dtype=bool)
+    for site in kept.plan.sites:
+        reached |= np.hypot(grid.center_x_u - site.x, grid.center_y_u - site.y) <= kept.plan.radius_u
+    assert kept.expected == pytest.approx(ahead.expected[reached].sum() / ahead.horizon_years, rel=1e-5)
 
 
 def test_what_if_tells_benefit_and_landscape_apart(after: Night, rtm: Command) -> None:
@@ -146,8 +170,8 @@ def test_what_if_tells_benefit_and_landscape_apart(after: Night, rtm: Command) -
     assert answer.code == 0, answer.err
     facts = answer.json
     assert facts["benefit"]["sites"] == {"greening": 1, "demolition": 1}
-    alone = float(building["alternative"].split("demolition ")[1].split(" a year")[0])
-    lot = float(lots[0]["alternative"].split("greening ")[1].split(" a year")[0])
+    alone = float(building["alternative"].split("demolition: ")[1].split(" a year")[0])
+    lot = float(lots[0]["alternative"].split("greening: ")[1].split(" a year")[0])
     assert facts["benefit"]["prevented"] == pytest.approx(alone + lot, abs=0.02)
     assert facts["benefit"]["low"] < facts["benefit"]["prevented"] < facts["benefit"]["high"]
     assert facts["benefit"]["cost_usd"] == 2140 + 12500

@@ -445,6 +445,7 @@ def _site_table(
         "address": [f"{i} Main St" if i else names.address for i in range(n)],
         "rank": np.arange(1, n + 1),
         "action": ["greening" if letter == "L" else "repair"] * n,
+        "work": ["cleaning and greening" if letter == "L" else "repair and securing"] * n,
         "expected_incidents": forecast.expected[at],
         "expected_prevented": forecast.expected[at] * 0.1,
         "prevented_low": forecast.expected[at] * 0.02,
@@ -505,7 +506,7 @@ def _area_table(
             "buildings": [6, 7, 4, 9, 0][:n],
             "open_311": [40, 55, 61, 23, 1][:n],
             "top_factors": [f"{names.lots} x1.8, past incidents here x1.3"] * n,
-            "recommended_work": ["funded: 3 greening, 1 repair"] * n,
+            "recommended_work": ["funded: 3 lots for cleaning and greening, 1 building for repair"] * n,
         },
     )
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.spec import ZoneSpec
 from rtm_pipeline.priorities.zones.shapes import Lattice, compactness, is_connected
-from rtm_pipeline.priorities.zones.zones import make_zones, propose_zones
+from rtm_pipeline.priorities.zones.zones import make_zones
 
 CALM = settings(max_examples=30, deadline=None, derandomize=True)
 DAY = date(2019, 3, 1)
@@ -39,7 +39,8 @@ def surfaces(draw):
 @given(surfaces())
 def test_zones_are_connected_compact_within_area_and_apart(problem):
     grid, expected, area, count, _ = problem
-    zones = propose_zones(grid, expected, count=count, area_m2=area)
+    spec = ZoneSpec("street lighting", "night team", date(2020, 1, 1), area, count=count)
+    zones, _ = make_zones(grid, expected, spec, DAY)
     lattice = Lattice.of(grid)
     taken: set[int] = set()
     assert len(zones) <= count

@@ -114,11 +114,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """Effect and cost that an intervention uses unless a city says otherwise."""
+    """Effect and cost that an intervention uses unless a city says otherwise, and what people call it."""
 
     target: str
     effect: str
     cost: str | None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,14 @@ class Registry:
         if key not in self.costs:
             raise ConfigError(f"The registry has no cost {key!r}. It has: {', '.join(sorted(self.costs))}.")
         return self.costs[key]
+
+    def study(self, key: str) -> str:
+        """The study behind an effect; of a mixture its parts, each with its own, and whether no effect is one more."""
+        effect = self.effect(key)
+        if not effect.is_mixture:
+            return effect.study
+        names = [part.study if part is not None else "no effect" for part in self.parts(key)]
+        return f"{' and '.join(names)}, equal weights"
 
     def parts(self, key: str) -> tuple[Effect | None, ...]:
         """The equally weighted single rows of an effect; None stands for the point mass at zero."""

@@ -1,19 +1,15 @@
-"""What a plan is frozen from and scored against: rows of the priority tables, and the forecast around its sites."""
+"""What a plan is frozen from: rows of the priority tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.grid.spec import StudyGrid
-from rtm_pipeline.priorities.plans.plan import Plan, PlanSite
-from rtm_pipeline.priorities.reach import reach
+from rtm_pipeline.priorities.plans.plan import PlanSite
 
-__all__ = ["expected_around", "plan_sites"]
+__all__ = ["plan_sites"]
 
 
 def plan_sites(tables: Sequence[pa.Table], *, site_ids: Sequence[str] | None = None) -> tuple[PlanSite, ...]:
@@ -62,19 +58,3 @@ def plan_sites(tables: Sequence[pa.Table], *, site_ids: Sequence[str] | None = N
         )
         for position, row in enumerate(chosen, start=1)
     )
-
-
-def expected_around(grid: StudyGrid, plan: Plan, expected: NDArray[np.float64]) -> float:
-    """Expected incidents a year in all cells that any of a plan's sites reaches, each cell once.
-
-    Parameters
-    ----------
-    grid : StudyGrid
-    plan : Plan
-    expected : ndarray of float64, shape (n_cells,)
-        Incidents a year, as forecast when the plan was frozen.
-    """
-    near = reach(
-        grid, np.array([site.x for site in plan.sites]), np.array([site.y for site in plan.sites]), plan.radius_u
-    )
-    return float(expected[np.unique(near.cells)].sum())

@@ -53,10 +53,6 @@ class Candidates:
     def __len__(self) -> int:
         return int(self.kind.size)
 
-    def sites_of(self, item: int) -> NDArray[np.int64]:
-        """Positions of an item's sites."""
-        return self.site_idx[self.site_ptr[item] : self.site_ptr[item + 1]]
-
     def expand(self, items: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Sites of several items: (site, kind, position of the item in ``items``), each of shape (s,)."""
         lengths = self.site_ptr[items + 1] - self.site_ptr[items]

@@ -120,5 +120,5 @@ def alternatives(model: BenefitModel, action: NDArray[np.int64]) -> list[str]:
     for k, kind in enumerate(model.kinds):
         cost = "cost not known" if kind.cost_usd is None else f"{kind.cost_usd:,.0f} USD"
         for at in np.flatnonzero(model.allowed[:, k] & (action != k)).tolist():
-            words[at].append(f"{kind.name} {own[at, k]:.4f} a year, {cost}")
+            words[at].append(f"{kind.words}: {own[at, k]:.4f} a year, {cost}")
     return ["; ".join(parts) for parts in words]

@@ -21,7 +21,7 @@ from rtm_pipeline.priorities.spec import ZoneSpec
 from rtm_pipeline.priorities.zones.log import grid_name
 from rtm_pipeline.priorities.zones.shapes import Lattice, compactness, grow_zone, is_connected
 
-__all__ = ["Zone", "make_zones", "propose_zones", "zones_from_rows", "zones_table"]
+__all__ = ["Zone", "make_zones", "zones_from_rows", "zones_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +44,6 @@ class Zone:
     expected: float
     decision: str
     gain: float
-
-
-def propose_zones(grid: StudyGrid, expected: NDArray[np.float64], *, count: int, area_m2: float) -> list[Zone]:
-    """The best zones with no regard to earlier ones, most expected incidents first.
-
-    Parameters
-    ----------
-    grid : StudyGrid
-    expected : ndarray of float64, shape (n,)
-        Incidents of the period; any surface, so that zones drawn from a baseline are of the same make.
-    count : int
-    area_m2 : float
-        Greatest area of one zone, square meters.
-    """
-    lattice, area, whole = Lattice.of(grid), _areas(grid), grid.spec.cell_size_m**2
-    _check(grid, expected, area_m2)
-    free = np.ones(grid.n_cells, dtype=bool)
-    zones = []
-    for _ in range(count):
-        cells = grow_zone(lattice, expected, area, free, area_m2, whole)
-        if cells.size == 0 or expected[cells].sum() <= 0:
-            break
-        free[_with_rim(lattice, cells)] = False
-        zones.append(Zone(cells, float(expected[cells].sum()), "new", float("nan")))
-    return sorted(zones, key=lambda zone: (-zone.expected, int(zone.cells[0])))
 
 
 def make_zones(

@@ -29,7 +29,7 @@ COUNTS = ("lots", "buildings", "selectable_sites", "open_311", "funded_sites")
 FORECASTS = ("expected_incidents",)
 TEXTS = ("top_factors", "recommended_work")  # told without their numbers
 RISKS = ("risk_mean", "risk_high_share")
-_MULTIPLIER = r" x[0-9]+(?:\.[0-9]+)?\b"
+_MULTIPLIER = r" x[0-9]+(?:\.[0-9]+)?(?: or more)?\b"
 _AMOUNT = r"(^|[:,] )[0-9]+ "
 
 

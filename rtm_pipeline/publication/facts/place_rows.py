@@ -16,7 +16,7 @@ def place_rows(place: PlaceFacts, facts: Facts) -> list[tuple[str, str]]:
         "incidents": f"{facts.outcome.capitalize()}, {facts.counted_on} ({facts.unit}s)",
         "expected": f"Forecast of {facts.outcome} ({facts.unit}s a year)",
         "lots": "Vacant lots",
-        "buildings": "Dilapidated buildings",
+        "buildings": "Vacant or dangerous buildings",
         "open_311": "Open 311 requests",
     }
     rows = [("Area", area_words(place.area_km2))]

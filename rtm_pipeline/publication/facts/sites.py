@@ -9,14 +9,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.words import NONE, amount, count, money, percent
 
-__all__ = ["SITE_KINDS", "SITE_ROWS", "shown_sites", "site_values"]
+__all__ = ["OWNERS", "SITE_KINDS", "SITE_ROWS", "over_horizon", "shown_sites", "site_values"]
 
 SITE_KINDS = {"priority_lots": "Vacant lots", "priority_buildings": "Buildings"}
 MOST_SITES = 1500
 """Of each kind, by rank; funded ones beyond it are shown too. Tables and GeoPackage have all."""
-_OWNERS = {"city": "city", "land_bank": "land bank", "public": "other public", "private": "private"}
+OWNERS = {
+    "city": "city",
+    "land_bank": "land bank",
+    "public": "other public",
+    "private": "private",
+    "unknown": "not known",
+}
+"""Owner types of the tables -> words."""
+
+
+def over_horizon(facts: Facts) -> str:
+    """Years over which prevented incidents are counted against the cost, such as ``over 3 years``."""
+    years = (facts.programs.get("portfolio") or {}).get("horizon_years")
+    return f"over {years:g} year{'' if years == 1 else 's'}" if years else "over the horizon"
 
 
 def shown_sites(table: pa.Table, most: int = MOST_SITES) -> pa.Table:
@@ -54,7 +68,7 @@ def site_values(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         str(row["site_id"]),
         count(row["rank"]),
-        str(row["action"]).replace("_", " ") or NONE,
+        str(row["work"]) or NONE,
         _funded(row),
         amount(row["expected_incidents"]),
         _prevented(row),
@@ -63,7 +77,7 @@ def site_values(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["why"]) or NONE,
         count(row["nearby_311"]),
         str(row["status"]) or NONE,
-        _OWNERS.get(str(row["owner_type"]), "not known"),
+        OWNERS.get(str(row["owner_type"]), "not known"),
         str(row["neighborhood"]) or NONE,
         str(row["effect_key"]) or NONE,
     )

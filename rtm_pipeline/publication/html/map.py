@@ -20,7 +20,7 @@ _COLUMNS = (
     ("incidents", ""),
     ("expected", "Forecast"),
     ("lots", "Vacant lots"),
-    ("buildings", "Dilapidated buildings"),
+    ("buildings", "Vacant or dangerous buildings"),
     ("open_311", "Open 311 requests"),
 )
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.plots import Point, Series
-from rtm_pipeline.publication.facts.sites import SITE_KINDS, shown_sites, site_values
-from rtm_pipeline.publication.facts.words import NONE, amount, count, money, percent, plural, times
+from rtm_pipeline.publication.facts.sites import OWNERS, SITE_KINDS, over_horizon, shown_sites, site_values
+from rtm_pipeline.publication.facts.words import NONE, amount, count, listed, money, percent, plural, times
 from rtm_pipeline.publication.html.charts import Axis, line_chart
 from rtm_pipeline.publication.html.summary import missing, section
 from rtm_pipeline.publication.html.tables import Head, facts_list, table
@@ -20,6 +20,11 @@ from rtm_pipeline.publication.html.tags import Child, Html, tag
 __all__ = ["grants_section", "priorities_section"]
 
 TOP = 25
+CAVEAT = (
+    "Each row is worked on alone here; neighbors share what they prevent. The first rows are also those where chance "
+    "was on their side: expect less of them than they say. Have a look at a site, at who owns it and at what it costs "
+    "before a crew is sent."
+)
 
 
 def priorities_section(facts: Facts) -> Html:
@@ -38,7 +43,7 @@ def priorities_section(facts: Facts) -> Html:
     parts: list[Html] = [_funded(facts)] if facts.programs.get("portfolio") else []
     for name, title in SITE_KINDS.items():
         found = facts.tables.get(name)
-        parts.append(_sites(title, found) if found is not None else missing(title, facts, name))
+        parts.append(_sites(facts, title, found) if found is not None else missing(title, facts, name))
     if "frontier" in facts.tables:
         parts.append(_frontier(facts.tables["frontier"]))
     if facts.programs.get("work"):
@@ -74,17 +79,23 @@ def grants_section(facts: Facts) -> Html:
         for row in rows
     ]
     if not facts.public:
-        heads += [Head("Work"), Head("Prevented per $10,000", number=True, note="over the horizon")]
+        heads += [Head("Work"), Head("Prevented per $10,000", number=True, note=over_horizon(facts))]
         for line, row in zip(lines, rows, strict=True):
             line += [str(row["work"]) or NONE, amount(row["prevented_per_10k_usd"])]
     awarded = sum(bool(row["awarded"]) for row in rows)
+    spread = "spread over council districts" if any(row["district"] for row in rows) else None
+    poor = any(row["highest_poverty_third"] is not None for row in rows)
+    rules = ["value for money", *([spread] if spread else [])]
+    rules += ["at least the set share to the third with the most poverty"] if poor else []
+    absent = [*([] if spread else ["council districts"]), *([] if poor else ["poverty"])]
     return section(
         "grants",
         title,
         tag(
             "p",
-            f"{plural(awarded, 'grant')} under the rule (value for money, spread over districts, at least the set "
-            "share to the poorest third where poverty is known). The place without the rule stands beside it.",
+            f"{plural(awarded, 'grant')} under the rule ({listed(rules)}). The place without the rule stands beside it."
+            + (f" Of {listed(absent)} nothing is known here, so the rule can't heed it." if absent else "")
+            + ("" if facts.public else " Grants come on top of the funded set: its sites are not counted again."),
         ),
         table("Neighborhoods by grant", heads, lines, tall=True),
     )
@@ -92,11 +103,11 @@ def grants_section(facts: Facts) -> Html:
 
 def _funded(facts: Facts) -> Html:
     funded: Mapping[str, Any] = facts.programs["portfolio"]
-    sites = "; ".join(f"{count(number)} {name}" for name, number in funded.get("sites", {}).items() if number)
     low, high = funded.get("prevented_low"), funded.get("prevented_high")
     interval = (
         f" ({percent(funded.get('level', 0.9))} interval {amount(low)} to {amount(high)})" if low is not None else ""
     )
+    whole = funded.get("expected")
     return tag(
         "div",
         tag("h3", "The funded set"),
@@ -104,8 +115,13 @@ def _funded(facts: Facts) -> Html:
             [
                 ("Budget", f"{money(funded.get('budget_usd'))} over {times(funded.get('horizon_years'))} years"),
                 ("Spent", money(funded.get("spent_usd"))),
-                ("Work", sites or "none"),
-                ("Expected prevented, a year", f"{amount(funded.get('prevented'))}{interval}"),
+                ("Work", str(funded.get("work") or "none")),
+                (
+                    "Expected prevented, a year",
+                    f"{amount(funded.get('prevented'))}{interval}"
+                    + (f", of {amount(whole, 3)} that are expected in the city" if whole else ""),
+                ),
+                *_if_otherwise(funded),
                 (
                     "Best that the budget could do",
                     f"at most {amount(funded.get('bound'))} (gap {percent(funded.get('gap'), 1)})",
@@ -114,22 +130,56 @@ def _funded(facts: Facts) -> Html:
                     "Counted of the outcome",
                     str(facts.programs.get("benefit_note") or facts.programs.get("outcome") or NONE),
                 ),
+                *_look_first(funded),
             ]
         ),
     )
 
 
-def _sites(title: str, found: pa.Table) -> Html:
+def _if_otherwise(funded: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the funded set prevents if the assumptions that no study settles are others."""
+    radii = funded.get("prevented_at_radius") or {}
+    rows = [
+        (f"If the work reaches {name} as far", f"{amount(radii[key])} a year")
+        for key, name in (("0.5", "half"), ("2", "twice"))
+        if key in radii
+    ]
+    plain = funded.get("prevented_plain_unit")
+    if plain is not None:
+        rows.append(("If one lone site stood for a whole cluster", f"{amount(plain)} a year"))
+    return rows
+
+
+def _look_first(funded: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a manager has to know of the funded sites before money is spent."""
+    rows = []
+    owners = funded.get("owners") or {}
+    if owners:
+        rows.append(("Who owns them", listed([f"{count(n)} {OWNERS.get(name, name)}" for name, n in owners.items()])))
+    statuses = {name or "none told": n for name, n in (funded.get("statuses") or {}).items()}
+    if set(statuses) - {"none told"}:
+        rows.append(("Their status in the source", listed([f"{count(n)} {name}" for name, n in statuses.items()])))
+    left = funded.get("must_left_out") or {}
+    if left:
+        rows.append(("Required, but left out", listed([f"{site} ({why})" for site, why in left.items()])))
+    unmet = funded.get("unmet_minimum_shares") or []
+    if unmet:
+        rows.append(("Least shares that could not be filled", listed([str(area) for area in unmet])))
+    return rows
+
+
+def _sites(facts: Facts, title: str, found: pa.Table) -> Html:
     heads = (
         Head("Site"),
         Head("Rank", number=True),
         Head("Work"),
         Head("Funded", note="share of draws"),
-        Head("Expected near it", number=True, note="incidents a year"),
-        Head("Expected prevented", number=True, note="incidents a year"),
+        Head("Expected near it", number=True, note=f"{facts.unit}s of {facts.outcome} a year"),
+        Head("Expected prevented", number=True, note="a year, of those that the evidence speaks of"),
         Head("Cost", number=True),
-        Head("Prevented per $10,000", number=True),
+        Head("Prevented per $10,000", number=True, note=over_horizon(facts)),
         Head("What raises the forecast here", wide=True),
+        Head("Status"),
         Head("Owner"),
         Head("Neighborhood"),
     )
@@ -138,13 +188,14 @@ def _sites(title: str, found: pa.Table) -> Html:
         values = site_values(row)
         funded = values[3].replace(" of draws)", ")")
         site = str(row.get("address") or values[0])
-        lines.append([site, *values[1:3], funded, *values[4:9], values[11], values[12]])
+        lines.append([site, *values[1:3], funded, *values[4:9], *values[10:13]])
     return tag(
         "div",
         tag("h3", title),
         tag(
             "p", f"The first {len(lines)} of {count(found.num_rows)}; the GeoPackage and the work-order list have all."
         ),
+        tag("p", CAVEAT, class_="note"),
         table(f"{title}, best first", heads, lines, tall=True),
     )
 
@@ -196,7 +247,8 @@ def _evidence(facts: Facts) -> Html:
         Head("Work"),
         Head("Expected reduction", number=True, note="where all eligible sites near are treated"),
         Head("Interval", number=True),
-        Head("Cost of a site", number=True),
+        Head("Cost of a site", number=True, note="with upkeep over the horizon"),
+        Head("What the cost is", wide=True),
         Head("Study", wide=True),
         Head("Registry entry"),
     )
@@ -206,10 +258,11 @@ def _evidence(facts: Facts) -> Html:
         known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
         lines.append(
             [
-                str(row.get("name", "")).replace("_", " "),
+                str(row.get("label") or row.get("name", "")),
                 percent(row.get("reduction"), 1),
                 f"{percent(low, 1)} to {percent(high, 1)}" if known else NONE,
                 f"{money(row.get('cost_usd'))} ({row.get('cost_basis', 'none found')})",
+                " ".join(str(text) for text in (row.get("cost_source"), row.get("cost_note")) if text) or NONE,
                 str(row.get("study", "")),
                 str(row.get("effect_key", "")),
             ]

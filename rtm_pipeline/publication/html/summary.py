@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.uses import USES, WRONG_USES
-from rtm_pipeline.publication.facts.words import area_words, count, day, percent, plural, times
+from rtm_pipeline.publication.facts.words import amount, area_words, count, day, money, percent, plural, times
 from rtm_pipeline.publication.html.tags import Html, join, tag
 
 __all__ = ["banner", "contact_line", "missing", "section", "summary_section", "use_section"]
@@ -52,8 +52,9 @@ def banner(facts: Facts) -> Html:
 
 
 def summary_section(facts: Facts) -> Html:
-    """The answers first: how good, why, where."""
+    """The answers first: how good, why, where; in the restricted edition also what to do."""
     cards = [_verdict_card(facts), _why_card(facts), _where_card(facts)]
+    cards += [_work_card(facts)] if facts.programs.get("portfolio") else []
     return section("summary", "In short", tag("div", *cards, class_="cards"))
 
 
@@ -101,6 +102,24 @@ def contact_line(facts: Facts) -> Html:
 
 def _list(items: Sequence[str]) -> Html:
     return tag("ul", *(tag("li", item) for item in items))
+
+
+def _work_card(facts: Facts) -> Html:
+    funded = facts.programs["portfolio"]
+    low, high = funded.get("prevented_low"), funded.get("prevented_high")
+    interval = f" ({amount(low)} to {amount(high)})" if low is not None and high is not None else ""
+    return tag(
+        "div",
+        tag("h3", "What to do?"),
+        tag("p", tag("strong", str(funded.get("work") or "Nothing is funded")), "."),
+        tag(
+            "p",
+            f"{money(funded.get('spent_usd'))} over {times(funded.get('horizon_years'))} years; expected to prevent "
+            f"{amount(funded.get('prevented'))}{interval} incidents a year, as far as the evidence carries.",
+        ),
+        tag("p", tag("a", "The list, its evidence and what it rests on", href="#priorities")),
+        class_="card",
+    )
 
 
 def _verdict_card(facts: Facts) -> Html:

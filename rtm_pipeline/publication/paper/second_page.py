@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rtm_pipeline.publication.facts.change_lines import change_lines
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.place_rows import place_number, withheld_notes
@@ -44,8 +47,8 @@ def _sites(sheet: Sheet, facts: Facts, y: float) -> float:
             continue
         columns = (
             Column("Site", LEFT, 1.75),
-            Column("Neighborhood", 2.3, 1.45),
-            Column("Work", 3.75, 0.85),
+            Column("Neighborhood", 2.2, 1.25),
+            Column("Work", 3.45, 1.15),
             Column("Funded", 4.6, 0.6),
             Column("Prevented a year", 5.15, 1.1, True),
             Column("Cost", 6.25, 0.65, True),
@@ -70,11 +73,19 @@ def _funded(sheet: Sheet, facts: Facts, y: float) -> float:
     low, high = funded.get("prevented_low"), funded.get("prevented_high")
     interval = f" ({amount(low)} to {amount(high)})" if low is not None and high is not None else ""
     text = (
-        f"The funded set: {money(funded.get('spent_usd'))} of {money(funded.get('budget_usd'))} are expected to "
-        f"prevent {amount(funded.get('prevented'))}{interval} incidents a year; no use of the budget can reach more "
-        f"than {amount(funded.get('bound'))}."
+        f"The funded set: {money(funded.get('spent_usd'))} of {money(funded.get('budget_usd'))} for "
+        f"{funded.get('work') or 'nothing'} are expected to prevent {amount(funded.get('prevented'))}{interval} "
+        f"incidents a year{_reach(funded)}; no use of the budget can reach more than {amount(funded.get('bound'))}."
     )
     return sheet.paragraph(LEFT, y, RIGHT - LEFT, text, size=8.6, weight="bold") + 0.1
+
+
+def _reach(funded: Mapping[str, Any]) -> str:
+    """What half and double the influence radius would give."""
+    radii = funded.get("prevented_at_radius") or {}
+    if not {"0.5", "2"} <= set(radii):
+        return ""
+    return f" ({amount(radii['0.5'])} if the work reaches half as far, {amount(radii['2'])} if twice)"
 
 
 def _neighborhoods(sheet: Sheet, facts: Facts, y: float) -> float:

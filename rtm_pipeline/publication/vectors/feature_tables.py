@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 TITLES = {
     "priority_lots": "Vacant lots by priority",
-    "priority_buildings": "Dilapidated buildings by priority",
+    "priority_buildings": "Vacant or dangerous buildings by priority",
     "zones": "Zones of this period",
     "neighborhoods": "Neighborhoods",
     "districts": "Council districts",

@@ -17,7 +17,7 @@ __all__ = ["look_of"]
 
 _SITE_TIPS = (
     "rank",
-    "action",
+    "work",
     "expected_prevented",
     "cost_usd",
     "prevented_per_10k_usd",

@@ -85,8 +85,8 @@ def _joined(prefix: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _descriptions(rows: pa.Table, kind: str) -> pa.ChunkedArray:
-    """Such as ``greening of lot 17: vacant lots x1.8``."""
-    start = pc.binary_join_element_wise(rows.column("action"), f" of {kind} ", rows.column("site_id"), "")
+    """Such as ``mowing and clean-up of lot 17: vacant lots x1.8``."""
+    start = pc.binary_join_element_wise(rows.column("work"), f" of {kind} ", rows.column("site_id"), "")
     why = pc.if_else(pc.equal(rows.column("why"), ""), "", pc.binary_join_element_wise(": ", rows.column("why"), ""))
     return pc.binary_join_element_wise(start, why, "")
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
+from support.work import default_interventions
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.locate import cells_of
@@ -11,7 +12,7 @@ from rtm_pipeline.priorities.outcome import CellForecast
 from rtm_pipeline.priorities.reach import reach
 from rtm_pipeline.priorities.scenarios import plain_unit_benefit
 from rtm_pipeline.priorities.sites import make_sites
-from rtm_pipeline.priorities.spec import InterventionSpec, default_interventions
+from rtm_pipeline.priorities.spec import InterventionSpec
 
 
 def test_reach_equals_a_tree_search(grid):

@@ -69,9 +69,10 @@ def test_bundles_are_taken_where_they_save_money(city):
     assert bundled.any()
     assert cheap.prevented > plain.prevented
     b = int(cheap.items[bundled][0])
-    alone = sum(model.kinds[items.kind[b]].cost_usd for _ in items.sites_of(b))
+    members = items.expand(cheap.items[bundled][:1])[0]
+    alone = members.size * model.kinds[items.kind[b]].cost_usd
     assert items.cost[b] == pytest.approx(alone / 2)
-    assert np.unique(model.sites.district[items.sites_of(b)]).size == 1
+    assert np.unique(model.sites.district[members]).size == 1
 
 
 def test_the_choice_does_not_depend_on_the_order_of_rows(make_city, kinds):
@@ -133,7 +134,7 @@ def test_expansion_lies_above_every_choice(city):
         pick = rng.permutation(len(items))[: rng.integers(1, 200)]
         taken, chosen = set(), []
         for item in pick:
-            mine = set(items.sites_of(int(item)).tolist())
+            mine = set(items.expand(np.array([item]))[0].tolist())
             if not mine & taken:
                 taken |= mine
                 chosen.append(item)

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from support.work import default_interventions
 
 from rtm_pipeline.errors import ConfigError, SchemaError
 from rtm_pipeline.priorities.benefit import benefit_model, simulate
@@ -12,8 +13,7 @@ from rtm_pipeline.priorities.inputs import PriorityInputs
 from rtm_pipeline.priorities.neighborhoods import district_of_neighborhood
 from rtm_pipeline.priorities.outcome import CellForecast, subset_shares
 from rtm_pipeline.priorities.programs import prioritize
-from rtm_pipeline.priorities.scenarios import what_if
-from rtm_pipeline.priorities.spec import BudgetSpec, GrantSpec, PrioritySpec, default_interventions
+from rtm_pipeline.priorities.spec import BudgetSpec, GrantSpec, PrioritySpec
 from rtm_pipeline.priorities.why import Contributions, around_sites, points_within, words
 
 NAMES = ("South West", "South East", "North West", "North East")
@@ -172,18 +172,6 @@ def test_optimistic_rows_are_labeled_scenarios(make_city):
     assert "not to be applied city-wide" in rows["greening_poor"]["reason"]
 
 
-def test_what_if_treats_a_list(make_city, kinds):
-    grid, sites, forecast = make_city(30, 10, 2)
-    model = benefit_model(grid, sites, forecast, kinds)
-    prevented, left = what_if(model, {"s0001": "mowing", "s0035": ""})
-    assert prevented == pytest.approx(simulate(model, np.array([1, 35]), np.array([1, 2])).prevented)
-    assert left.sum() == pytest.approx(forecast.expected.sum() - prevented)
-    with pytest.raises(ConfigError, match="no work called painting"):
-        what_if(model, {"s0001": "painting"})
-    with pytest.raises(ConfigError, match="not in the inventory"):
-        what_if(model, {"nowhere": ""})
-
-
 def offers(values, usd=20_000.0):
     none = np.empty(0, np.int64)
     return [Award(at, usd, none, none, value, value) for at, value in enumerate(values)]
@@ -265,6 +253,11 @@ def test_reasons_are_the_strongest_multipliers_in_words(make_city, kinds):
     assert values[:, 0] == pytest.approx(np.full(10, 2.0))
     assert words(labels, values) == ["bars x2.0"] * 10
     assert words((), np.empty((2, 0))) == ["", ""]
+    # over a background next to nothing the size of a multiplier says nothing
+    assert words(("bars", "past"), np.array([[1.2, 857.3], [9.94, 1.0]])) == [
+        "past x10 or more, bars x1.2",
+        "bars x9.9",
+    ]
 
 
 def test_points_within_counts_the_edge():

@@ -6,7 +6,6 @@ import pytest
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.priorities.effects.draws import draw_reductions, reduction_interval
 from rtm_pipeline.priorities.effects.evidence import load_registry
-from rtm_pipeline.priorities.spec import default_interventions
 
 # the table of the evidence review: key -> (relative change, low, high)
 PUBLISHED = {
@@ -60,8 +59,6 @@ def test_defaults_are_the_ones_of_the_method():
     assert registry.parts(registry.defaults["demolition"].effect) == (registry.effect("demolition_firearm"), None)
     assert registry.reduction("repair_mixed") == pytest.approx(0.131 / 2)
     assert registry.reduction("demolition_firearm_mixed") == pytest.approx(0.055)
-    assert [kind.radius_u for kind in default_interventions(registry, unit_m=0.3048006096)] == [500.0] * 4
-    assert default_interventions(registry, unit_m=1.0)[0].radius_u == pytest.approx(152.4)
 
 
 def test_strong_results_are_scenarios_only():

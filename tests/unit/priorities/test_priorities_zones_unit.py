@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -8,10 +9,16 @@ from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.spec import ZoneSpec
 from rtm_pipeline.priorities.zones.shapes import Lattice, compactness, is_connected
 from rtm_pipeline.priorities.zones.trial import period_starts, zone_trial
-from rtm_pipeline.priorities.zones.zones import make_zones, propose_zones, zones_from_rows, zones_table
+from rtm_pipeline.priorities.zones.zones import Zone, make_zones, zones_from_rows, zones_table
 
 DAY = date(2019, 3, 1)
 SPEC = ZoneSpec("lighting repairs first", "night team", date(2019, 6, 1), 25 * 100.0**2, count=2, hysteresis=0.1)
+
+
+def afresh(grid: StudyGrid, expected: np.ndarray, *, count: int, area_m2: float) -> list[Zone]:
+    """Zones with no regard to earlier ones."""
+    zones, _ = make_zones(grid, expected, replace(SPEC, count=count, area_m2=area_m2), DAY)
+    return zones
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def city():
 def test_zones_lie_on_the_peaks(city):
     grid, surface = city
     expected = surface((8, 8, 1.0), (22, 20, 2.0))
-    zones = propose_zones(grid, expected, count=2, area_m2=25 * 100.0**2)
+    zones = afresh(grid, expected, count=2, area_m2=25 * 100.0**2)
     assert 22 * 30 + 20 in zones[0].cells
     assert 8 * 30 + 8 in zones[1].cells
     assert zones[0].expected > zones[1].expected
@@ -113,10 +120,10 @@ def test_the_audit_log_holds_what_the_next_night_needs(city):
 def test_a_surface_that_makes_no_sense_is_refused(city):
     grid, surface = city
     with pytest.raises(ModelError, match="finite expected"):
-        propose_zones(grid, np.full(900, np.nan), count=1, area_m2=1e5)
+        afresh(grid, np.full(900, np.nan), count=1, area_m2=1e5)
     with pytest.raises(ModelError, match="smaller than a cell"):
-        propose_zones(grid, surface((8, 8, 1.0)), count=1, area_m2=5e3)
-    assert propose_zones(grid, np.zeros(900), count=1, area_m2=1e5) == []
+        afresh(grid, surface((8, 8, 1.0)), count=1, area_m2=5e3)
+    assert afresh(grid, np.zeros(900), count=1, area_m2=1e5) == []
 
 
 def test_periods_do_not_overlap_and_end_in_time():

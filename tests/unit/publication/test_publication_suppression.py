@@ -58,7 +58,7 @@ def test_only_aggregates_of_neighborhoods_are_told(content: ReleaseContent) -> N
 
 
 def test_texts_lose_their_numbers_but_keep_their_names(content: ReleaseContent) -> None:
-    seven = ["311 illegal dumping x1.8, past incidents here x12.3", "xylophones x2.0", None, "", "a", "b", "c"]
+    seven = ["311 illegal dumping x1.8, past incidents here x10 or more", "xylophones x2.0", None, "", "a", "b", "c"]
     rows = public_neighborhoods(with_column(content, "top_factors", seven))
     assert rows.column("top_factors").to_pylist()[:4] == [
         "311 illegal dumping, past incidents here",
@@ -66,10 +66,18 @@ def test_texts_lose_their_numbers_but_keep_their_names(content: ReleaseContent) 
         None,
         "",
     ]
-    work = ["funded: 3 greening, 1 repair", "possible: 12 mowing", "", None, "4 demolition", "x", "y"]
+    work = [
+        "funded: 3 lots for greening, 1 building for repair",
+        "possible: 12 mowing",
+        "",
+        None,
+        "4 demolition",
+        "x",
+        "y",
+    ]
     rows = public_neighborhoods(with_column(content, "recommended_work", work))
     assert rows.column("recommended_work").to_pylist() == [
-        "funded: greening, repair",
+        "funded: lots for greening, building for repair",
         "possible: mowing",
         "",
         None,

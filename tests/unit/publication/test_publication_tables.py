@@ -74,7 +74,7 @@ def test_work_orders_are_what_is_funded(written) -> None:
     site = tables["priority_lots"].filter(pc.equal(tables["priority_lots"].column("site_id"), first["parcel_id"]))
     assert first["service_request_id"] == f"rtm-testville-lot-{first['parcel_id']}"
     assert first["requested_datetime"] == "2024-01-01T00:00:00-06:00"
-    assert first["description"].startswith(f"greening of lot {first['parcel_id']}: vacant lots")
+    assert first["description"].startswith(f"cleaning and greening of lot {first['parcel_id']}: vacant lots")
     assert float(first["expected_prevented"]) == pytest.approx(site.column("expected_prevented")[0].as_py(), abs=5e-7)
     assert int(first["priority_rank"]) == site.column("rank")[0].as_py()
     assert first["run_id"] == written.content.run_id

@@ -117,7 +117,9 @@
         .sort((a, b) => Math.abs(Math.log(b[1])) - Math.abs(Math.log(a[1]))).slice(0, 5);
       if (told.length) {
         box.append(element("p", "What makes up its forecast, against a square with nothing special:"));
-        box.append(bullets(told.map((part) => part[0] + " \u00d7 " + digits(part[1]))));
+        // over a background next to nothing the size of a multiplier says nothing
+        const said = (value) => (value >= 10 ? "10 or more" : value <= 0.1 ? "0.1 or less" : digits(value));
+        box.append(bullets(told.map((part) => part[0] + " \u00d7 " + said(part[1]))));
       }
     }
     return box;
