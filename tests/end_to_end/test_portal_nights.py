@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,11 +17,12 @@ import pytest
 import rasterio
 from fakes import portal as fake
 from fakes.portal import FakePortal
-from support.portal_city import CANARY, CRIMES, LOTS, SHOPS, PortalCity
+from support.portal_city import CANARY, CRIMES, LOTS, SHOPS, SIDE, SOUTH, WEST, PortalCity, point
 
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run import StepEvent
 from rtm_pipeline.orchestration.upkeep.snapshot_retention import prune_snapshots
+from rtm_pipeline.orchestration.upkeep.status import status_of, status_text
 from rtm_pipeline.sources.snapshots.snapshot import SnapshotStore
 
 pytestmark = pytest.mark.acceptance  # each test is several nights
@@ -237,6 +240,64 @@ def test_a_feed_that_shrank_stops_the_night_until_it_is_accepted(city: PortalCit
     city.more = f"health: {{sources: {{crimes: {{accepted: {first_seen}}}}}}}\n"
     assert city.night().ok
     assert current(city) != before
+
+
+def test_a_feed_that_piles_loses_columns_and_moves_is_doubted_on_the_release_and_in_status(city: PortalCity) -> None:
+    """Three nights of a feed that gets worse; what only warns is published with its warning, the rest is not."""
+    crimes = city.portal.datasets[CRIMES]
+    assert city.night().ok
+    assert city.night().ok
+
+    def doubts() -> dict[str, str]:
+        """Kind -> message of the current release, which `rtm status` and both reports have to tell too."""
+        found = [finding for source in published(city)["sources"].values() for finding in source["health"]]
+        status = status_of(city.output, "portalville", max_age=timedelta(days=1e4))
+        assert len(status.doubts) == len(found)
+        for finding in found:
+            assert any(finding["message"] in doubt for doubt in status.doubts)
+            assert finding["message"] in status_text(status)
+            for name in ("MODEL_CARD.md", "restricted/report.html"):
+                text = html.unescape((city.releases / current(city) / name).read_text()).replace("\\_", "_")
+                assert finding["message"] in text, name
+        return {finding["kind"]: finding["message"] for finding in found}
+
+    assert doubts() == {}
+    first_doubted = city.as_of + timedelta(days=1)
+    for _ in range(60):  # a geocoder that answers with the middle of the city
+        city.add_crime(city.as_of, code="A", place=point(WEST + SIDE / 2, SOUTH + SIDE / 2))
+    crimes.rename("race", "perceived_race")
+    crimes.columns.append(("beat", "text"))
+    report = city.night()
+    assert report.ok, report.failures
+    found = doubts()
+    assert found.keys() == {"piled", "columns"}
+    assert found["columns"] == "new columns: 'beat', 'perceived_race'; gone columns: 'race'"
+    assert found["piled"].startswith("60 of its rows (")
+    before = current(city)
+    for row in crimes.rows:  # a portal that changed its datum, or its axes
+        lon, lat = row["place"]["coordinates"]
+        crimes.update(row[":id"], place=point(lon, lat + 0.004))
+    report = city.night()
+    assert [failure.exit_code for failure in report.failures] == [3]
+    # 0.004 degrees of latitude are 444 m; the 60 piled rows had drawn the middle to them before.
+    assert re.search(
+        r"violence: the middle of its points lies 4\d\d m from .* 4\d\d m north", report.failures[0].message
+    )
+    assert current(city) == before
+    status = status_of(city.output, "portalville", max_age=timedelta(days=1e4))
+    assert status.last_night is not None
+    assert (status.last_night.state, status.last_night.message) == ("failed", report.failures[0].message)
+    city.more = "health: {layers: {violence: {moved: warn}}}\n"
+    report = city.night()
+    assert report.ok, report.failures
+    found = doubts()
+    assert found.keys() == {"piled", "moved"}  # that columns came and went was news of one night
+    assert f"since {first_doubted}" in " ".join(status_of(city.output, "portalville", max_age=timedelta(1e4)).doubts)
+    crimes.rename("code", "offence")  # a column that the configuration needs: the last good snapshot stands in
+    report = city.night()
+    assert report.ok, report.failures
+    found = doubts()
+    assert "the required column 'code' is missing" in found["stands_in"]
 
 
 def test_doubts_and_stand_ins_are_told_on_the_release(city: PortalCity, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from rtm_pipeline.errors import PublishError
 from rtm_pipeline.orchestration.upkeep.nights import NightRecord, last_night
 from rtm_pipeline.orchestration.upkeep.verdicts import verdict_of
+from rtm_pipeline.publication.release.files import release_facts
 
 __all__ = ["CityStatus", "status_of", "status_text"]
 
@@ -34,6 +35,8 @@ class CityStatus:
         Whether its forecast is better than the best simple rule.
     files : int
         Files that were verified against their digests.
+    doubts : tuple of str
+        What the night doubted of its sources and published with: stand-ins, piles, columns that came or went.
     last_night : NightRecord, optional
     """
 
@@ -47,6 +50,7 @@ class CityStatus:
     age_hours: float | None = None
     verdict: str | None = None
     files: int = 0
+    doubts: tuple[str, ...] = ()
     last_night: NightRecord | None = field(default=None)
 
     @property
@@ -84,13 +88,13 @@ def status_of(output: Path, city: str, *, max_age: timedelta, now: datetime | No
         manifest = verify(folder)
         written = datetime.fromisoformat(manifest["written_at"])
         facts = {"run_id": str(current["run_id"]), "as_of": str(current["as_of"]), "release": str(folder)}
-        verdict = verdict_of(folder)
+        verdict, doubts = verdict_of(folder), _doubts(folder)
+        age = (now or datetime.now(UTC)) - written
     except (PublishError, OSError) as error:
         return CityStatus(city, "broken", (str(error),), last_night=night)
     except (KeyError, TypeError, ValueError) as error:
         problem = f"latest.json or the manifest in {store.folder} lacks or garbles {error}. Run the city again."
         return CityStatus(city, "broken", (problem,), last_night=night)
-    age = (now or datetime.now(UTC)) - written
     state, problems = _judge(age, max_age, written)
     return CityStatus(
         city,
@@ -101,8 +105,16 @@ def status_of(output: Path, city: str, *, max_age: timedelta, now: datetime | No
         age_hours=round(age.total_seconds() / 3600, 2),
         verdict=verdict,
         files=len(manifest["files"]),
+        doubts=doubts,
         last_night=night,
     )
+
+
+def _doubts(release: Path) -> tuple[str, ...]:
+    """Findings on the sources of a release, source by source."""
+    sources = (release_facts(release, "ingest.json") or {}).get("sources", {})
+    found = [finding for _, source in sorted(sources.items()) for finding in source.get("health", ())]
+    return tuple(f"{one['layer'] or one['source']}: {one['message']}, since {one['since']}" for one in found)
 
 
 def _judge(age: timedelta, max_age: timedelta, written: datetime) -> tuple[str, tuple[str, ...]]:
@@ -122,6 +134,7 @@ def status_text(status: CityStatus) -> str:
         lines.append(f"  release {status.run_id}, as of {status.as_of}, {status.age_hours:,.1f} hours old")
         lines.append(f"  {status.files} files verified; the forecast is {status.verdict or 'not judged'}")
     lines += [f"  {problem}" for problem in status.problems]
+    lines += [f"  doubted: {doubt}" for doubt in status.doubts]
     night = status.last_night
     if night is not None and night.state == "failed":
         lines.append(f"  the last night failed at {night.at} in {night.step}: {night.message}")
