@@ -18,7 +18,7 @@ from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.surface.lattice import kernel_peak, smooth
 from rtm_pipeline.surface.regression import poisson_deviance
 
-__all__ = ["CascadeWindow", "bandwidth_ladder", "cascade", "fit_strengths"]
+__all__ = ["CascadeWindow", "around", "bandwidth_ladder", "cascade", "fit_strengths"]
 
 _NARROWEST_M = 60.0
 _NARROWEST_CELLS = 0.8
@@ -83,7 +83,7 @@ def cascade(
     mean = prior_mean.copy()
     logs = np.empty((prior_mean.size, len(ladder)))
     for step, (sigma, strength) in enumerate(zip(ladder, strengths, strict=True)):
-        found, expected = _around(grid, past, sigma), _around(grid, mean, sigma)
+        found, expected = around(grid, past, sigma), around(grid, mean, sigma)
         logs[:, step] = np.log((strength + found) / (strength + expected))
         mean = mean * np.exp(logs[:, step])
     return mean, logs
@@ -96,8 +96,8 @@ def fit_strengths(grid: StudyGrid, windows: tuple[CascadeWindow, ...], ladder: t
     means = [window.prior_mean.copy() for window in windows]
     strengths: list[float] = []
     for sigma in ladder:
-        found = [_around(grid, window.past, sigma) for window in windows]
-        expected = [_around(grid, mean, sigma) for mean in means]
+        found = [around(grid, window.past, sigma) for window in windows]
+        expected = [around(grid, mean, sigma) for mean in means]
 
         best = optimize.minimize_scalar(
             _loss,
@@ -127,7 +127,7 @@ def _loss(
     return total
 
 
-def _around(grid: StudyGrid, values: _Array, sigma: float) -> _Array:
-    """Sum around each cell, its own left out, in units of the kernel's peak."""
+def around(grid: StudyGrid, values: _Array, sigma: float) -> _Array:
+    """Sum around each cell, its own left out, in units of the kernel's peak, shape (n,)."""
     peak = kernel_peak(sigma)
     return np.asarray(np.maximum(smooth(grid, values, sigma) / peak - values, 0.0))

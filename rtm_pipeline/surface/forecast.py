@@ -20,6 +20,8 @@ from rtm_pipeline.surface.cascade import cascade
 from rtm_pipeline.surface.forecast_model import ForecastModel
 from rtm_pipeline.surface.heterogeneity import CellPosterior
 from rtm_pipeline.surface.history import History
+from rtm_pipeline.surface.mean_error import mean_variance
+from rtm_pipeline.surface.rate_interval import RateInterval
 from rtm_pipeline.surface.seasonal import SeasonalProfile, annual_level
 from rtm_pipeline.surface.spread import Spread
 from rtm_pipeline.surface.sums import row_sums
@@ -47,7 +49,8 @@ class Forecast:
         Expected incidents of the horizon. Cells are ranked by it.
     low, high : ndarray of float64, shape (n,)
         90 % interval of the cell's rate, in incidents of the horizon. It speaks of the rate, not of the count, and
-        takes the city's total as given.
+        takes the city's total as given. It allows for the guess from around the cell being off, which ``expected``
+        needs not.
     sd : ndarray of float64, shape (n,)
         Standard deviation of the rate.
     p_top5 : ndarray of float32, shape (n,)
@@ -123,6 +126,10 @@ class Forecast:
             ),
             "shape": [float(np.exp(value)) for value in model.prior.log_shape],
             "shape_power": model.prior.power,
+            "interval_shape": None
+            if model.interval_prior is None
+            else [float(np.exp(value)) for value in model.interval_prior.log_shape],
+            "interval_shape_power": None if model.interval_prior is None else model.interval_prior.power,
             "credence": model.prior.credence,
             "hot_spot_share": float(model.prior.weights[1]) if model.prior.components == 2 else None,
             "hot_spot_ratio": float(np.exp(model.prior.hot_log_ratio)) if model.prior.components == 2 else None,
@@ -200,13 +207,13 @@ def predict(
     contributions[:, 0] *= scale
     spread = Spread.of(model.prior, state.mean, state.past, state.average, state.posterior)
     batches = history.batches()
-    tail = (1.0 - INTERVAL_LEVEL) / 2.0
+    low, high = _interval(model, grid, state) * scale
     return Forecast(
         cutoff=model.cutoff,
         horizon=horizon,
         expected=np.prod(contributions, axis=1),
-        low=spread.quantile(tail) * scale,
-        high=spread.quantile(1.0 - tail) * scale,
+        low=low,
+        high=high,
         sd=state.posterior.sd() * scale,
         p_top5=spread.top_probability(TOP_SHARE, seed).astype(np.float32),
         contributions=contributions,
@@ -261,6 +268,17 @@ def _state(model: ForecastModel, grid: StudyGrid, history: History, features: Fe
     updated = posterior.mean()
     parts.append(updated / mean)
     return _State(np.stack(parts, axis=1), mean, past.counts, average, posterior, updated)
+
+
+def _interval(model: ForecastModel, grid: StudyGrid, state: _State) -> NDArray[np.float64]:
+    """Ends of the interval of each cell's mean, shape (2, n), in the unit of the past."""
+    prior, variance = model.interval_prior, np.zeros(grid.n_cells)
+    if prior is None:
+        prior = model.prior
+    else:
+        variance = mean_variance(grid, state.past, model.ladder, model.strengths, model.powers)
+    tail = (1.0 - INTERVAL_LEVEL) / 2.0
+    return RateInterval(prior, state.mean, state.past, state.average, variance).quantiles((tail, 1.0 - tail))
 
 
 def _check(grid: StudyGrid, history: History, features: Features | None, cutoff: date, horizon: Window) -> None:

@@ -40,6 +40,10 @@ class ForecastModel:
     ridge : float
         Penalty of ``coefficients``, chosen on held-out spatial blocks; infinite where there were none.
     prior : CellPrior
+        How cells differ from their prior means: gives the expected incidents.
+    interval_prior : CellPrior or None
+        The same where prior means may be off (`surface.mean_error`): gives the interval of the rate. None where no
+        period before the cut-off could tell: then ``prior``, with means held to be right.
     windows : tuple of Window
         Periods whose outcome was used.
     log_likelihood : float
@@ -60,6 +64,7 @@ class ForecastModel:
     intercept: float
     ridge: float
     prior: CellPrior
+    interval_prior: CellPrior | None
     windows: tuple[Window, ...]
     log_likelihood: float
     fitted: NDArray[np.float64] | None

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from rtm_pipeline.surface.heterogeneity import CellPrior
 from rtm_pipeline.surface.sums import row_sums, weighted_sums
 
-__all__ = ["Fit", "TrainingRows", "fit_prior"]
+__all__ = ["Fit", "TrainingRows", "fit_prior", "gamma_poisson", "shape_penalty"]
 
 _SHAPE_SD = 2.0
+_SHAPE_MEAN = -0.5
 _POWER_MEAN, _POWER_SD = 0.7, 0.4
 _ODDS_MEAN, _ODDS_SD = -2.0, 1.5
 _RATIO_MEAN, _RATIO_SD = 1.0, 1.0
@@ -151,8 +152,8 @@ def _objective(
     for j in range(prior.components):
         log_k = np.clip(prior.log_shape[j] + prior.power * log_relative, -13.0, 13.0)
         log_rate = log_k - log_mean - np.log(prior.means[j])
-        past_term = _gamma_poisson(log_k, log_rate, past, prior.credence, seen[0])
-        both_term = _gamma_poisson(log_k, log_rate, both, prior.credence + rows.ratio, seen[1])
+        past_term = gamma_poisson(log_k, log_rate, past, prior.credence, seen[0])
+        both_term = gamma_poisson(log_k, log_rate, both, prior.credence + rows.ratio, seen[1])
         terms.append((past_term, both_term))
     log_w = np.log(prior.weights)
     before, p_before = _mix([log_w[j] + terms[j][0][0] for j in range(prior.components)])
@@ -177,7 +178,7 @@ def _mix(logs: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[
 _Term = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _gamma_poisson(
+def gamma_poisson(
     log_k: NDArray[np.float64],
     log_rate: NDArray[np.float64],
     counts: NDArray[np.float64],
@@ -245,10 +246,18 @@ def _penalty(t: NDArray[np.float64], q: int, ridge: float) -> tuple[float, NDArr
     centers = np.zeros(t.size)
     precision = np.zeros(t.size)
     precision[1 : q + 1] = ridge
-    tail_centers = [_POWER_MEAN, 0.0, -0.5, -0.5, _ODDS_MEAN, _RATIO_MEAN]
+    tail_centers = [_POWER_MEAN, 0.0, _SHAPE_MEAN, _SHAPE_MEAN, _ODDS_MEAN, _RATIO_MEAN]
     tail_sd = [_POWER_SD, _CREDENCE_SD, _SHAPE_SD, _SHAPE_SD, _ODDS_SD, _RATIO_SD]
     m = t.size - q - 1
     centers[q + 1 :] = tail_centers[:m]
     precision[q + 1 :] = 1.0 / np.square(tail_sd[:m])
+    gap = t - centers
+    return float(0.5 * np.sum(precision * gap**2)), precision * gap
+
+
+def shape_penalty(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Penalty of a power and the log shapes after it, as `fit_prior` has it, and its slope."""
+    centers = np.array([_POWER_MEAN, *[_SHAPE_MEAN] * (t.size - 1)])
+    precision = 1.0 / np.square([_POWER_SD, *[_SHAPE_SD] * (t.size - 1)])
     gap = t - centers
     return float(0.5 * np.sum(precision * gap**2)), precision * gap

@@ -1,4 +1,4 @@
-"""Intervals and ranks from the posteriors of all cells, at a cost that does not grow with the number of empty cells.
+"""Ranks from the posteriors of all cells, at a cost that does not grow with the number of empty cells.
 
 Cells without any past incident have a posterior that depends on their prior mean alone. They are nine in ten, so what
 is costly is computed on a ladder of prior means and interpolated for them, and exactly for the others.
@@ -6,7 +6,6 @@ is costly is computed on a ladder of prior means and interpolated for them, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,13 +71,14 @@ class Spread:
         exact = CellPosterior(posterior.weights[:, seen], posterior.shapes[:, seen], posterior.rates[:, seen])
         return cls(posterior, seen, exact, empty, position, rungs, ladder)
 
-    def quantile(self, probability: float) -> NDArray[np.float64]:
-        """Quantiles of the cells' means, shape (n,)."""
-        return self._everywhere(lambda part: np.log(part.quantile(probability) + 1e-300), np.exp)
-
     def survival(self, threshold: float) -> NDArray[np.float64]:
         """Probability that the mean exceeds ``threshold``, shape (n,)."""
-        return self._everywhere(lambda part: part.survival(threshold), np.asarray)
+        result = np.empty(self.everyone.weights.shape[1])
+        if self.seen.size:
+            result[self.seen] = self.exact.survival(threshold)
+        if self.empty.size:
+            result[self.empty] = np.interp(self.position, self.rungs, self.ladder.survival(threshold))
+        return result
 
     def top_probability(self, share: float, seed: int) -> NDArray[np.float64]:
         """Probability that a cell's mean is among the highest ``share`` of all cells, shape (n,).
@@ -106,15 +106,3 @@ class Spread:
         middle = (np.arange(_THRESHOLDS) + 0.5) / _THRESHOLDS
         points = np.quantile(thresholds, middle)
         return np.asarray(np.mean([self.survival(float(point)) for point in points], axis=0))
-
-    def _everywhere(
-        self,
-        function: Callable[[CellPosterior], NDArray[np.float64]],
-        back: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    ) -> NDArray[np.float64]:
-        result = np.empty(self.everyone.weights.shape[1])
-        if self.seen.size:
-            result[self.seen] = function(self.exact)
-        if self.empty.size:
-            result[self.empty] = np.interp(self.position, self.rungs, function(self.ladder))
-        return back(result)

@@ -24,6 +24,7 @@ from rtm_pipeline.surface.forecast_model import ForecastModel
 from rtm_pipeline.surface.heterogeneity import CellPrior
 from rtm_pipeline.surface.history import History
 from rtm_pipeline.surface.likelihood import Fit, TrainingRows, fit_prior
+from rtm_pipeline.surface.mean_error import interval_prior, mean_variance
 from rtm_pipeline.surface.past import choose_decay
 from rtm_pipeline.surface.regression import best_ridge, poisson_ridge
 from rtm_pipeline.surface.sums import row_sums
@@ -83,8 +84,8 @@ def tune(
     cells : ndarray of bool, shape (n,), optional
         Only the outcomes of these cells are learned from (cross-validation); the past around them is seen all the same.
     start : ForecastModel, optional
-        A model with the same columns whose penalty, decay and number of components are taken over and whose values
-        are the starting point.
+        A model with the same columns whose penalty, decay, number of components and spread for intervals are taken
+        over and whose other values are the starting point.
     ridge : float, optional
         A penalty of the factors chosen before; by default it is chosen on held-out spatial blocks.
 
@@ -130,6 +131,7 @@ def tune(
         intercept=fit.intercept,
         ridge=penalty,
         prior=fit.prior,
+        interval_prior=_interval_prior(grid, training, rows, fit, ladder, strengths, start),
         windows=windows,
         log_likelihood=fit.log_likelihood,
         fitted=_fitted(training[0], *around[0], fit),
@@ -265,6 +267,23 @@ def _fit(rows: TrainingRows, ridge: float, start: ForecastModel | None) -> Fit:
     return double if gain > 1.5 * math.log(max(events, 3.0)) else single
 
 
+def _interval_prior(
+    grid: StudyGrid,
+    training: tuple[_Training, ...],
+    rows: TrainingRows,
+    fit: Fit,
+    ladder: tuple[float, ...],
+    strengths: tuple[float, ...],
+    start: ForecastModel | None,
+) -> CellPrior | None:
+    """Spread of the cells around prior means that may be off; a model that begins from another takes its over."""
+    if start is not None:
+        return start.interval_prior
+    powers = tuple(float(1.0 + value) for value in fit.coefficients[: len(ladder)])
+    parts = [mean_variance(grid, item.past, ladder, strengths, powers)[item.sample] for item in training]
+    return interval_prior(rows, fit, np.concatenate(parts))
+
+
 def _default(cutoff: date, decay: float, reason: str, ladder: tuple[float, ...], columns: Columns) -> ForecastModel:
     p = len(columns.names)
     return ForecastModel(
@@ -280,6 +299,7 @@ def _default(cutoff: date, decay: float, reason: str, ladder: tuple[float, ...],
         intercept=0.0,
         ridge=math.inf,
         prior=_DEFAULT_PRIOR,
+        interval_prior=None,
         windows=(),
         log_likelihood=float("nan"),
         fitted=None,

@@ -1,7 +1,4 @@
-"""The 90 % interval of a cell's rate covers the true rate in 87 to 93 %, overall and by tenth of the cells by forecast.
-
-In the lowest tenth, where next to nothing is known of how cells differ, it may be off by two points more.
-"""
+"""The 90 % interval of a cell's rate covers the true rate in 87 to 93 %, overall and in every tenth by forecast."""
 
 from __future__ import annotations
 
@@ -16,8 +13,8 @@ pytestmark = pytest.mark.acceptance
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"power": True}, {"shape": 2.0, "years": 5}, {"hot_spots": True, "per_year": 2500}],
-    ids=["gamma", "addresses", "five years", "hot spots"],
+    [{}, {"power": True}, {"shape": 2.0, "years": 5}, {"hot_spots": True, "per_year": 2500}, {"years": 2}],
+    ids=["gamma", "addresses", "five years", "hot spots", "two years"],
 )
 def test_coverage_over_many_cities(changes: dict[str, object]) -> None:
     hits, cells = np.zeros(10), np.zeros(10)
@@ -30,5 +27,4 @@ def test_coverage_over_many_cities(changes: dict[str, object]) -> None:
             cells[tenth] += part.size
     assert 0.87 <= hits.sum() / cells.sum() <= 0.93
     tenths = hits / cells
-    assert 0.87 <= tenths[1:].min() <= tenths[1:].max() <= 0.93, tenths.round(3)
-    assert 0.85 <= tenths[0] <= 0.95, tenths.round(3)
+    assert 0.87 <= tenths.min() <= tenths.max() <= 0.93, tenths.round(3)

@@ -250,6 +250,7 @@ def _forecast(grid: StudyGrid, rrs: NDArray[np.float64], rng: np.random.Generato
         intercept=0.0,
         ridge=float("inf"),
         prior=CellPrior((0.5,), 0.0),
+        interval_prior=CellPrior((0.5,), 0.0),
         windows=(FIT,),
         left_out=(),
         log_likelihood=float("nan"),

