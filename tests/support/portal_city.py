@@ -15,6 +15,7 @@ from rtm_pipeline.config.load import LoadedConfig, load_config
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run import RunReport, StepEvent, loaded_again, run_city
 from rtm_pipeline.sources.portals.transport import Transport
+from rtm_pipeline.storage.roots import root_of
 
 FIRST = date(2024, 6, 1)
 WEST, SOUTH, SIDE = -94.60, 39.00, 0.016  # degrees; about 1.4 by 1.8 km
@@ -67,6 +68,7 @@ class PortalCity:
     more: str = ""
     as_of: date = FIRST
     draw: random.Random = field(default_factory=lambda: random.Random(4))
+    bucket: str | None = None
 
     def __post_init__(self) -> None:
         self.portal.datasets[LIMITS] = limits()
@@ -152,7 +154,7 @@ class PortalCity:
 
     @property
     def output(self) -> Path:
-        return self.folder / "output"
+        return root_of(self.bucket) if self.bucket else self.folder / "output"
 
     @property
     def releases(self) -> Path:
