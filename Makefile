@@ -50,8 +50,14 @@ lint: $(VENV)/.dev
 ui: $(VENV)/.dev
 	@RTM_DATA_DIR=$${RTM_DATA_DIR:-data} RTM_OUTPUT=$(OUTPUT) $(BIN)/rtm ui
 
+# The tables of docs/performance.md, beside the peers that are installed; the others in benchmarks/ need runs or hours.
 bench: $(VENV)/.dev
-	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+	@$(BIN)/python benchmarks/night.py demo_city --data-dir data/demo_city
+	@$(BIN)/python benchmarks/engine.py --cells 250 100 50
+	@$(BIN)/python benchmarks/factors.py --cells 250
+	@$(BIN)/python benchmarks/screening.py
+	@$(BIN)/python benchmarks/selection.py
+	@$(BIN)/python benchmarks/portfolio.py
 
 # The site: docs/_build/index.html. A warning is an error.
 docs: $(VENV)/.dev

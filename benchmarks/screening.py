@@ -6,12 +6,13 @@ Every contestant has a process of its own, so that peak memory is its own. cv.gl
 form), the same folds, offset, mixing and signs; once as a user calls it, with the default tolerance, and once at our
 penalties. What is compared is CPU seconds, because the machine may be shared; the load average is printed. glmnet's
 default tolerance leaves violations of the optimality conditions of some per cent, so the variables that are kept are
-compared with a glmnet path at a tight tolerance. glum is used if it is installed.
+compared with a glmnet path at a tight tolerance. Peers that are not installed are named and left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers import peers_in_r
 
 HERE = Path(__file__).parent
 REPLICATES = 100
@@ -173,7 +175,15 @@ def line(name: str, found: dict[str, Any], rest: str) -> str:
 
 
 def compare(place: Path, alpha: float, ours: dict[str, Any], peers: str) -> None:
-    """Print the peers beside ours."""
+    """Print the peers that are installed beside ours."""
+    if peers_in_r("glmnet"):
+        compare_glmnet(place, alpha, ours)
+    if peers == "all":
+        compare_glum(place, alpha, ours)
+
+
+def compare_glmnet(place: Path, alpha: float, ours: dict[str, Any]) -> None:
+    """cv.glmnet as a user calls it, at our penalties, and at a tight tolerance."""
     for what, name in (("whole", "cv.glmnet"), ("given", "cv.glmnet, our penalties")):
         peer = glmnet(place, alpha, what)
         path = f"{peer['penalties']} penalties, minimum at {peer['chosen']}, keeps {peer['kept']}"
@@ -183,16 +193,17 @@ def compare(place: Path, alpha: float, ours: dict[str, Any], peers: str) -> None
     same = np.flatnonzero(theirs).tolist() == ours["kept"]
     gap = np.abs(theirs - ours["coefficients"]).max()
     print(line("glmnet, tight, no folds", tight, f"same variables {same}, largest gap {gap:.1e}"), flush=True)
-    if peers == "all":
-        try:
-            import glum  # noqa: F401
-        except ImportError:
-            print("glum is not installed")
-            return
-        peer = child(place, "glum", str(alpha), "1")
-        same = peer["kept"] == ours["kept"]
-        rest = f"{peer['cpu'] / ours['cpu']:.1f} times our CPU; keeps {len(peer['kept'])}, same variables {same}"
-        print(line("glum, our penalties", peer, rest))
+
+
+def compare_glum(place: Path, alpha: float, ours: dict[str, Any]) -> None:
+    """Glum's cross-validated path at our penalties."""
+    if importlib.util.find_spec("glum") is None:
+        print("glum is not installed, so it is left out (it is in locks/dev.txt).")
+        return
+    peer = child(place, "glum", str(alpha), "1")
+    same = peer["kept"] == ours["kept"]
+    rest = f"{peer['cpu'] / ours['cpu']:.1f} times our CPU; keeps {len(peer['kept'])}, same variables {same}"
+    print(line("glum, our penalties", peer, rest))
 
 
 def main() -> None:

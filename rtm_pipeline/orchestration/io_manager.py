@@ -25,6 +25,7 @@ class ArtifactIOManager(dg.IOManager):
         self._steps = steps
         self._stores: dict[str, ArtifactStore] = {}
         self._checked: set[str] = set()
+        self._recipes: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Store a value with its recipe and the digests of its inputs."""
@@ -35,7 +36,7 @@ class ArtifactIOManager(dg.IOManager):
         else:
             steps = self._steps[city]
             inputs = {parent: header.content for parent in steps[name].inputs if (header := store.header(parent))}
-            saved = store.save(name, obj, recipe=recipes(steps, self._settings(store))[name], inputs=inputs)
+            saved = store.save(name, obj, recipe=self._wanted(store, city)[name], inputs=inputs)
         context.add_output_metadata({"stored": dg.MetadataValue.path(str(store.path(name))), "digest": saved.content})
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -57,14 +58,21 @@ class ArtifactIOManager(dg.IOManager):
 
     def _refuse_stale(self, store: ArtifactStore, city: str, consumer: str) -> None:
         steps = self._steps[city]
-        settings = self._settings(store)
-        stale = stale_inputs(steps[consumer], steps, settings, store)
+        stale = stale_inputs(steps[consumer], steps, self._wanted(store, city), store)
         if stale:
             names = ", ".join(stale)
             raise StaleArtifactError(
                 f"{consumer} can't run: {names} {'was' if len(stale) == 1 else 'were'} made under other settings or "
                 f"from other data than now. Materialize {'it' if len(stale) == 1 else 'them'} first, in this order."
             )
+
+    def _wanted(self, store: ArtifactStore, city: str) -> Mapping[str, str]:
+        """Recipes under the stored settings; worked out once, since every step asks for them."""
+        settings = self._settings(store)
+        key = (city, store.load(SETTINGS).header.content)
+        if key not in self._recipes:
+            self._recipes = {key: recipes(self._steps[city], settings)}
+        return self._recipes[key]
 
     def _settings(self, store: ArtifactStore) -> Settings:
         value = store.load(SETTINGS).value

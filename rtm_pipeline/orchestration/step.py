@@ -130,10 +130,11 @@ class Step:
 def recipes(steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
     """For every step, the digest of all in the settings (and the code) that its value depends on."""
     found: dict[str, str] = {}
+    city = settings.city
 
     def digest(step: Step) -> str:
         if step.name not in found:
-            reads = _plain(step.reads(settings.city, settings.as_of))
+            reads = _plain(step.reads(city, settings.as_of))
             above = {name: digest(steps[name]) for name in step.inputs}
             text = json.dumps([step.name, reads, above, code_digest()], sort_keys=True)
             found[step.name] = hashlib.sha256(text.encode()).hexdigest()
@@ -144,9 +145,8 @@ def recipes(steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
     return found
 
 
-def stale_inputs(step: Step, steps: Mapping[str, Step], settings: Settings, store: ArtifactStore) -> list[str]:
-    """Steps that must be rerun, in order, before ``step`` can use its inputs under these settings."""
-    wanted = recipes(steps, settings)
+def stale_inputs(step: Step, steps: Mapping[str, Step], wanted: Mapping[str, str], store: ArtifactStore) -> list[str]:
+    """Steps that must be rerun, in order, before ``step`` can use its inputs; ``wanted`` are tonight's `recipes`."""
     stale: dict[str, bool] = {}
 
     def visit(name: str) -> bool:

@@ -22,7 +22,7 @@ from rtm_pipeline.errors import ConfigError, StaleArtifactError
 from rtm_pipeline.layers.layer import Layer, LayerResult
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.settings import Settings
-from rtm_pipeline.orchestration.step import Step, StepContext, StepResult, stale_inputs
+from rtm_pipeline.orchestration.step import Step, StepContext, StepResult, recipes, stale_inputs
 from rtm_pipeline.orchestration.steps.factors import NIGHTLY, VINTAGES, factor_pair, factor_step
 from rtm_pipeline.orchestration.steps.ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.steps.model import TERRAIN
@@ -122,7 +122,7 @@ def _base(store: ArtifactStore, steps: Mapping[str, Step], settings: Settings) -
     names += [name for step in names for name in steps[step].inputs]
     wanted = list(dict.fromkeys([*names, *(layer_step(name) for name in settings.city.layers)]))
     probe = Step("whatif", tuple(wanted), lambda city, as_of: None, lambda context, inputs: StepResult(None), "", "")
-    stale = stale_inputs(probe, steps, settings, store)
+    stale = stale_inputs(probe, steps, recipes(steps, settings), store)
     if stale:
         raise StaleArtifactError(
             f"The last run of {settings.city.name} is not complete or was made by other code ({', '.join(stale[:4])}). "

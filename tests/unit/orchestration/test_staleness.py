@@ -48,19 +48,22 @@ def changed(settings: Settings, **fields: Any) -> Settings:
 def test_fresh_values_are_used(tmp_path: Path, settings: Settings) -> None:
     store = ArtifactStore(tmp_path, "city")
     make_all(store, settings)
-    assert stale_inputs(MODEL, STEPS, settings, store) == []
+    assert stale_inputs(MODEL, STEPS, recipes(STEPS, settings), store) == []
 
 
 def test_another_cell_size_makes_grid_and_factor_stale_in_order(tmp_path: Path, settings: Settings) -> None:
     store = ArtifactStore(tmp_path, "city")
     make_all(store, settings)
-    assert stale_inputs(MODEL, STEPS, changed(settings, cell_size="500 ft"), store) == ["grid", "factor"]
+    assert stale_inputs(MODEL, STEPS, recipes(STEPS, changed(settings, cell_size="500 ft")), store) == [
+        "grid",
+        "factor",
+    ]
 
 
 def test_a_setting_that_only_the_model_reads_leaves_factors_valid(tmp_path: Path, settings: Settings) -> None:
     store = ArtifactStore(tmp_path, "city")
     make_all(store, settings)
-    assert stale_inputs(MODEL, STEPS, changed(settings, family="nb2"), store) == []
+    assert stale_inputs(MODEL, STEPS, recipes(STEPS, changed(settings, family="nb2")), store) == []
 
 
 def test_remaking_one_step_under_other_settings_does_not_cure_the_rest(tmp_path: Path, settings: Settings) -> None:
@@ -68,21 +71,21 @@ def test_remaking_one_step_under_other_settings_does_not_cure_the_rest(tmp_path:
     make_all(store, settings)
     other = changed(settings, cell_size="500 ft")
     make_all(store, other, ["factor"])
-    assert stale_inputs(MODEL, STEPS, other, store) == ["grid", "factor"]
-    assert stale_inputs(FACTOR, STEPS, other, store) == ["grid"]
+    assert stale_inputs(MODEL, STEPS, recipes(STEPS, other), store) == ["grid", "factor"]
+    assert stale_inputs(FACTOR, STEPS, recipes(STEPS, other), store) == ["grid"]
 
 
 def test_new_data_upstream_makes_what_was_made_from_the_old_stale(tmp_path: Path, settings: Settings) -> None:
     store = ArtifactStore(tmp_path, "city")
     make_all(store, settings)
     store.save("layer", "tonight's rows", recipe=recipes(STEPS, settings)["layer"], inputs={})
-    assert stale_inputs(MODEL, STEPS, settings, store) == ["factor"]
+    assert stale_inputs(MODEL, STEPS, recipes(STEPS, settings), store) == ["factor"]
 
 
 def test_a_value_that_was_never_made_is_named(tmp_path: Path, settings: Settings) -> None:
     store = ArtifactStore(tmp_path, "city")
     make_all(store, settings, ["grid"])
-    assert stale_inputs(FACTOR, STEPS, settings, store) == ["layer"]
+    assert stale_inputs(FACTOR, STEPS, recipes(STEPS, settings), store) == ["layer"]
     with pytest.raises(StaleArtifactError, match="Materialize layer first"):
         store.load("layer")
 
