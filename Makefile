@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 OUTPUT ?= output
 # The bundled city lies in data/; other cities where DATA says.
 DATA ?= data/$(CITY)
-export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba-cache
 
 .PHONY: run test acceptance ui bench lint lock lock-check docs clean help
 help:

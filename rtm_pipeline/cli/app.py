@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from rtm_pipeline import __version__
 from rtm_pipeline.errors import RtmError
+
+if TYPE_CHECKING:
+    import click
 
 __all__ = [
     "AsJson",
@@ -29,8 +33,28 @@ __all__ = [
     "say",
 ]
 
+# As a city's people come to need them: begin, check, run, look, try, work, keep it going, without a city.
+ORDER = (
+    *("new-city", "check", "run", "ui"),
+    *("explain", "compare", "backtest", "stability", "whatif"),
+    *("plan", "helped", "evidence"),
+    *("status", "nights", "maintain"),
+    *("fit", "accuracy", "areas", "schema"),
+)
+
+
+class _InOrder(TyperGroup):
+    """The commands in `ORDER`, whatever the modules that register them; any other after them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands as ``rtm --help`` shows them."""
+        names = super().list_commands(ctx)
+        return [name for name in ORDER if name in names] + [name for name in names if name not in ORDER]
+
+
 app = typer.Typer(
     name="rtm",
+    cls=_InOrder,
     help="Risk terrain modeling for cities: where greening a lot or abating a building should come first.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -38,13 +62,20 @@ app = typer.Typer(
 )
 
 Config = Annotated[str, typer.Argument(help="A name in the folder of configurations, or the path of a YAML file.")]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the city's files.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", help="Folder of the city's files. Default: RTM_DATA_DIR, ./data/CITY, or where the YAML is."
+    ),
+]
 Output = Annotated[
     str | None,
     typer.Option("--output", help="Folder or s3://BUCKET/... of releases. Default: RTM_OUTPUT or ./output."),
 ]
 ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Folder of configurations. Default: ./configs.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Change one setting: a.b=value. May be repeated.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Change one setting, as model.family=nb2. May be repeated.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show detail.")]
 

@@ -19,7 +19,7 @@ __all__: list[str] = []
 def schema(
     out: Annotated[Path | None, typer.Option("--out", help="Write it here instead of printing it.")] = None,
 ) -> None:
-    """JSON schema of a city's configuration: completion and checks in an editor.
+    """JSON schema of configurations, for editors.
 
     Editors with a YAML language server (VS Code, Neovim, IntelliJ) read it by the first line of the configuration:
     # yaml-language-server: $schema=rtm.schema.json
@@ -43,7 +43,10 @@ def new_city(
     force: Annotated[bool, typer.Option("--force", help="Replace a configuration that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a city: a commented configuration with CRS, grid and what the files in the data folder tell."""
+    """Begin a city: a commented configuration.
+
+    CRS, time zone and grid are proposed from the boundary, sources and layers from the headers of the files beside it.
+    """
     from rtm_pipeline.config.json_schema import SCHEMA_FILE, config_schema
     from rtm_pipeline.config.new_city import new_city as propose
     from rtm_pipeline.orchestration.paths import Paths

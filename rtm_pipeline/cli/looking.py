@@ -33,7 +33,10 @@ def explain(
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Why is this place rated so? Score, forecast, rank, factors and their distances, and the past."""
+    """Why is a place rated so?
+
+    Score, forecast, rank, factors and their distances, and the past.
+    """
     from rtm_pipeline.config.load import find_config, load_config
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.releases import find_release, latest_release
@@ -120,7 +123,10 @@ def compare(
     to: Annotated[Path | None, typer.Option("--to", help="Folder for the map of the difference.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What differs between two releases: settings, sources, model, accuracy, ranks, and a map of the difference."""
+    """What differs between two releases?
+
+    Settings, sources, model, accuracy, ranks, and a map of the difference.
+    """
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.releases import find_release
     from rtm_pipeline.publication.lookup.run_comparison import compare_releases
@@ -159,7 +165,11 @@ def _write_maps(a: ReleaseFolder, b: ReleaseFolder, folder: Path) -> list[str]:
 
 
 def _comparison_text(found: RunComparison) -> str:
-    lines = [f"A  {found.a['city']} {found.a['run_id']}", f"B  {found.b['city']} {found.b['run_id']}"]
+    lines = [
+        f"{side}  {run['city']} {run['run_id']}, as of {run['as_of']}" for side, run in (("A", found.a), ("B", found.b))
+    ]
+    if found.a["as_of"] != found.b["as_of"]:
+        lines.append("   of different days: each knows only what was known before its own")
     lines += ["", "  settings that differ" if found.settings else "  settings: the same"]
     lines += [f"    {item['key']}: {item['a']} -> {item['b']}" for item in found.settings[:12]]
     other = [item for item in found.sources if not item["same"]]

@@ -25,7 +25,9 @@ __all__: list[str] = []
 @app.command()
 def run(
     config: Config,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="Use only what was known before this day.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Use only what was known before this day, as 2024-01-01.")
+    ] = None,
     data_dir: DataDir = None,
     output: Output = None,
     config_dir: ConfigDir = None,
@@ -38,7 +40,10 @@ def run(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run the whole pipeline once, through the asset graph, in this process."""
+    """Run a night: everything from the sources to the release.
+
+    With --set or --as-of it is an experiment, published under its own run id; what planners read stays.
+    """
     day = date_of(as_of, "--as-of")
     if from_run and (as_of or assignments):
         raise ConfigError("--from-run takes the date and the settings of that night; leave out --as-of and --set.")
@@ -68,7 +73,7 @@ def backtest(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make everything as of a cut-off and score it on what came after; never becomes current."""
+    """Score a past cut-off on what came after it. Never becomes current."""
     day = date_of(cutoff, "--cutoff")
     changes = [*(assignments or ()), "forecast.judge=ahead", f"forecast.horizon={horizon}"]
     loaded, paths = load_city(config, config_dir, output, data_dir, changes)
@@ -147,7 +152,10 @@ def check(
     sources: Annotated[bool, typer.Option("--sources", help="Read every source and account for its rows.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate a configuration; with --sources, read every source and the registers of programs too."""
+    """Tell the next thing that a configuration lacks.
+
+    With --sources, read every source and the registers of programs too, and account for every row.
+    """
     loaded, paths = load_city(config, config_dir, output, data_dir, assignments)
     from rtm_pipeline.orchestration.studies.next_step import missing_things, next_after_sources
 
@@ -179,7 +187,7 @@ def _check_text(loaded: LoadedConfig, missing: list[Missing]) -> str:
     if not missing:
         return (
             f"{loaded.path}: fine ({len(city.layers)} layers, {len(city.factors)} factors).\n"
-            f"Next: rtm check {city.name} --sources reads the data too."
+            f"Next: rtm check {city.name} --sources (with the same --data-dir) reads the data too."
         )
     head = f"{loaded.path}: well formed; {len(missing)} thing{'s' * (len(missing) > 1)} missing."
     more = [f"  then {thing.what}" for thing in missing[1:8]]
@@ -191,7 +199,7 @@ def _check_text(loaded: LoadedConfig, missing: list[Missing]) -> str:
 def ui(
     port: Annotated[int, typer.Option(help="Port on loopback.")] = 3000,
 ) -> None:
-    """Serve the Dagster UI on loopback (needs the extra 'ui')."""
+    """Serve the Dagster UI on loopback (extra 'ui')."""
     import importlib.util
 
     if importlib.util.find_spec("dagster_webserver") is None:

@@ -25,7 +25,10 @@ def stability(
     assignments: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the risk terrain on other cell sizes, grid origins and rotations: does the model hang on the grid?"""
+    """Does the model hang on the grid?
+
+    Fit the risk terrain on other cell sizes, grid origins and rotations.
+    """
     from rtm_pipeline.orchestration.studies.grid_study import (
         grid_study,
         stability_of,

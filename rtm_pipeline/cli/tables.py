@@ -128,7 +128,10 @@ def accuracy(
     in_incidents: Annotated[bool, typer.Option(help="The score is in expected incidents: tell the RRI too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """PAI, PEI, RRI and hit rate of a score, with the bounds that ties leave open."""
+    """PAI, PEI, RRI and hit rate of a score in a table.
+
+    With the bounds that ties leave open.
+    """
     from rtm_pipeline.evaluation.accuracy import table_accuracy
 
     rows = _read(table)
@@ -171,7 +174,10 @@ def areas(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank correlation of a surface with counts by area, beside earlier counts; says nothing of calibration."""
+    """Rank correlation of a surface with counts by area.
+
+    Beside it that of earlier counts; says nothing of calibration.
+    """
     from rtm_pipeline.publication.lookup.area_totals import raster_by_area
 
     rows = _read(table)

@@ -22,7 +22,10 @@ def status(
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell age and health of the current release; ends with 0 if all is well, 3 if it is stale, broken or missing."""
+    """Age and health of the current release.
+
+    Ends with 0 if all is well, 3 if it is stale, broken or missing.
+    """
     from rtm_pipeline.config.load import find_config, load_config
     from rtm_pipeline.config.operations import span_of
     from rtm_pipeline.orchestration.paths import Paths
@@ -46,7 +49,10 @@ def maintain(
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what retention lets go: releases, snapshots, logs; with DAGSTER_HOME set, Dagster's old runs too."""
+    """Remove what retention lets go.
+
+    Releases, snapshots, logs; with DAGSTER_HOME set, Dagster's old runs too.
+    """
     from contextlib import ExitStack
 
     from rtm_pipeline.config.load import find_config, load_config
@@ -86,7 +92,10 @@ def nights(
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run many cities, each as `rtm run` would; one that fails stops no other. Ends with the worst exit code."""
+    """Run many cities, each as `rtm run` would.
+
+    One that fails stops no other. Ends with the worst exit code.
+    """
     from contextlib import ExitStack
 
     from rtm_pipeline.config.load import find_config

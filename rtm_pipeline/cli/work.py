@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-plan_app = typer.Typer(help="Dated work lists with a status, which later nights score against.", no_args_is_help=True)
-evidence_app = typer.Typer(help="The effect registry of a city, and what its results propose.", no_args_is_help=True)
+plan_app = typer.Typer(help="Dated work lists, which later nights score.", no_args_is_help=True)
+evidence_app = typer.Typer(help="The effect registry, and what results propose.", no_args_is_help=True)
 app.add_typer(plan_app, name="plan")
 app.add_typer(evidence_app, name="evidence")
 
@@ -160,7 +160,10 @@ def whatif(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Treat sites, demolish buildings or leave a 311 category out: what changes against the last run."""
+    """What would change: sites treated, a 311 category left out.
+
+    Against the last run; nothing is released.
+    """
     from rtm_pipeline.orchestration.locks import city_lock
     from rtm_pipeline.orchestration.studies.whatif import WhatIf, parse_site, run_whatif
     from rtm_pipeline.orchestration.studies.whatif_result import whatif_text
@@ -196,7 +199,10 @@ def helped(
     run: Annotated[str | None, typer.Option("--run", help="Run id of the release. Default: the current one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Did it help: finished work against matched controls or a randomized order, as of the current release."""
+    """Did finished work help, against matched controls?
+
+    Or against a randomized order; as of the current release.
+    """
     facts = _programs(config, output, config_dir, run)["did_it_help"]
     say(json.dumps(facts, indent=2) if as_json else _helped_text(facts))
 

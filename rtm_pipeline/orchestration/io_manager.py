@@ -16,6 +16,8 @@ from rtm_pipeline.orchestration.step import Step, recipes, stale_inputs
 
 __all__ = ["ArtifactIOManager"]
 
+MANY = 6  # more assets than a person wants to pick by hand
+
 
 class ArtifactIOManager(dg.IOManager):
     """Stores what a step made; refuses to hand a consumer inputs made under other settings than it runs with."""
@@ -61,9 +63,11 @@ class ArtifactIOManager(dg.IOManager):
         stale = stale_inputs(steps[consumer], steps, self._wanted(store, city), store)
         if stale:
             names = ", ".join(stale)
+            all_at_once = f" Or launch the job {city}_nightly, which makes all." if len(stale) > MANY else ""
             raise StaleArtifactError(
                 f"{consumer} can't run: {names} {'was' if len(stale) == 1 else 'were'} made under other settings or "
                 f"from other data than now. Materialize {'it' if len(stale) == 1 else 'them'} first, in this order."
+                f"{all_at_once}"
             )
 
     def _wanted(self, store: ArtifactStore, city: str) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ class Paths:
         Root of releases, snapshots, artifacts and history: a folder, or a bucket (see `storage`).
     data_dir : Path, optional
         Where file sources are, for all cities; by default ``RTM_DATA_DIR`` (a folder named like the city inside it
-        comes first), else the folder of the configuration.
+        comes first), else ``./data/CITY`` if it is there, else the folder of the configuration.
     config_dir : Path
         Where configurations are.
     """
@@ -63,7 +63,8 @@ class Paths:
             if not root.is_dir():
                 raise ConfigError(f"The data folder {root} (RTM_DATA_DIR) does not exist.")
             return root / city if (root / city).is_dir() else root
-        return config_path.absolute().parent
+        usual = Path("data", city).absolute()
+        return usual if usual.is_dir() else config_path.absolute().parent
 
     @property
     def releases(self) -> Path:

@@ -127,8 +127,12 @@ class Step:
     pool: str | None = None
 
 
-def recipes(steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
-    """For every step, the digest of all in the settings (and the code) that its value depends on."""
+def recipes(steps: Mapping[str, Step], settings: Settings, code: str | None = None) -> dict[str, str]:
+    """For every step, the digest of all in the settings and the code that its value depends on.
+
+    ``code`` is the digest of the code, of the one that is running unless another is given.
+    """
+    code = code or code_digest()
     found: dict[str, str] = {}
     city = settings.city
 
@@ -136,7 +140,7 @@ def recipes(steps: Mapping[str, Step], settings: Settings) -> dict[str, str]:
         if step.name not in found:
             reads = _plain(step.reads(city, settings.as_of))
             above = {name: digest(steps[name]) for name in step.inputs}
-            text = json.dumps([step.name, reads, above, code_digest()], sort_keys=True)
+            text = json.dumps([step.name, reads, above, code], sort_keys=True)
             found[step.name] = hashlib.sha256(text.encode()).hexdigest()
         return found[step.name]
 

@@ -60,14 +60,15 @@ def summary_of(report: RunReport) -> dict[str, Any]:
 
 def summary_text(facts: Mapping[str, Any]) -> str:
     """The same for people."""
+    width = max(14, *map(len, facts["layers"]))
     lines = [
         f"{facts['city']}, as of {facts['as_of']}",
         "",
-        "  rows             read     kept  filtered  duplicate  quarantined",
+        f"  {'rows':<{width}}   read     kept  filtered  duplicate  quarantined",
     ]
     for name, counts in facts["layers"].items():
         numbers = [counts[key] for key in ("read", "kept", "filtered", "duplicate", "quarantined")]
-        lines.append("  {:<14}{:>7,}  {:>7,}   {:>7,}    {:>7,}      {:>7,}".format(name[:14], *numbers))
+        lines.append(f"  {name:<{width}}" + "{:>7,}  {:>7,}   {:>7,}    {:>7,}      {:>7,}".format(*numbers))
     model = facts["model"]
     lines += ["", f"  model: {model['family']}, {model['n_events']:,} incidents in {model['n_cells']:,} cells"]
     for term in model["terms"]:

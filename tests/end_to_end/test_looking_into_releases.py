@@ -82,6 +82,7 @@ def test_the_past_is_counted_in_the_cell_from_the_raw_file(oxbow_night: OxbowNig
     ("place", "words"),
     [
         (("39.2", "-94.7"), "km outside the study area"),
+        (("39.2", "-94.7"), "Its cells lie between latitude 39."),
         (("-94.7", "39.11419640911144"), "The latitude comes first"),
         (("here", "-94.7"), "LAT: 'here' is not a number"),
     ],
@@ -146,7 +147,37 @@ def test_compare_tells_what_was_altered_and_nothing_else(
     change[3, 4] = 0
     assert np.count_nonzero(change[change != -9999.0]) == 0
     assert (tmp_path / "maps" / "forecast_change.png").stat().st_size > 5_000
-    assert "poisson" in rtm(*arguments).out
+    text = rtm(*arguments).out
+    assert "poisson" in text
+    assert "of different days" not in text
+
+
+def test_two_days_are_told_apart(oxbow_night: OxbowNight, altered: Path, rtm: Command, tmp_path: Path) -> None:
+    manifest = json.loads((altered / "manifest.json").read_text())
+    (altered / "manifest.json").write_text(json.dumps(manifest | {"as_of": "2023-06-01"}))
+    text = rtm("compare", "oxbow/latest", altered, "--output", oxbow_night.output, "--to", tmp_path / "maps").out
+    assert "as of 2024-01-01\n" in text
+    assert "as of 2023-06-01\n" in text
+    assert "of different days" in text
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_past_is_told_after_an_upgrade_too(
+    oxbow_night: OxbowNight, rtm: Command, monkeypatch: pytest.MonkeyPatch, told: bool, altered: Path
+) -> None:
+    """Other code now than then changes nothing in the stored rows; a release of other code than they says so."""
+    release = oxbow_night.release
+    if told:
+        monkeypatch.setattr("rtm_pipeline.orchestration.step.code_digest", lambda: "another version")
+    else:
+        release = altered
+        manifest = json.loads((altered / "manifest.json").read_text()) | {"code_digest": "another version"}
+        (altered / "manifest.json").write_text(json.dumps(manifest))
+    where = ("--config-dir", oxbow_night.configs, "--output", oxbow_night.output)
+    answer = rtm("explain", "oxbow", *oxbow_night.city.inside, "--release", release, *where)
+    assert answer.code == 0, answer.err
+    assert ("[2023-01-01, 2024-01-01)" in answer.out) is told
+    assert (f"rtm run oxbow --from-run {release.name}" in answer.out) is not told
 
 
 def test_grids_that_differ_are_not_compared_cell_by_cell(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +22,16 @@ from rtm_pipeline.publication.lookup.place_rating import PlaceRating
 from rtm_pipeline.publication.release.reading import ReleaseFolder
 from rtm_pipeline.units import Window
 
+if TYPE_CHECKING:
+    from rtm_pipeline.config.city import City
+    from rtm_pipeline.grid.spec import StudyGrid
+    from rtm_pipeline.layers.layer import Layer
+
 __all__ = ["PlacePast", "past_json", "past_of"]
 
 MOST_WINDOWS = 5
+# What reading a value of another version may end in.
+_OTHER_CODE = (AttributeError, ImportError, TypeError, ValueError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +59,31 @@ class PlacePast:
 def past_of(release: ReleaseFolder, rating: PlaceRating, paths: Paths) -> PlacePast | str:
     """Counts at a rated place as they were known when the release was made; else the reason why they are not told.
 
-    The release itself carries no past counts. They are taken from the stored outcome layer, if it is the one that the
-    release was made from.
+    The release itself carries no past counts. They are taken from the stored outcome layer, if it was made as that of
+    the release was: under the same settings, by the code that made the release (an upgrade since changes nothing in
+    what lies there).
     """
-    from rtm_pipeline.surface.vintage import outcome_counts
-
     manifest = release.facts("manifest.json")
-    as_of = date.fromisoformat(str(manifest["as_of"]))
     try:
-        settings = Settings(dict(manifest["settings"]), as_of)
+        settings = Settings(dict(manifest["settings"]), date.fromisoformat(str(manifest["as_of"])))
         city = city_of(settings.config)
         name = layer_step(city.outcome.layer)
         store = ArtifactStore(paths.artifacts, city.name)
         header = store.header(name)
-        if header is None or header.recipe != recipes(steps_of(city), settings)[name]:
-            return "the stored outcome layer is not the one that this release was made from"
-        layer = store.load(name).value.layer
-    except (RtmError, KeyError, OSError) as error:
-        return f"the stored outcome layer can't be read ({error})"
-    grid = release.grid()
+        again = f"`rtm run {city.name} --from-run {release.run_id}` brings them back"
+        if header is None:
+            return f"the rows of the outcome are not stored here; {again}"
+        if header.recipe != recipes(steps_of(city), settings, str(manifest["code_digest"]))[name]:
+            return f"a run with other settings or another version has replaced the stored rows of the outcome; {again}"
+        return _counted(store.load(name).value.layer, release.grid(), rating, city, settings.as_of)
+    except (RtmError, KeyError, OSError, *_OTHER_CODE) as error:
+        return f"the stored rows of the outcome can't be read ({error})"
+
+
+def _counted(layer: Layer, grid: StudyGrid, rating: PlaceRating, city: City, as_of: date) -> PlacePast:
+    """Counts window by window, the latest first."""
+    from rtm_pipeline.surface.vintage import outcome_counts
+
     near = np.hypot(grid.center_x_u - rating.x_u, grid.center_y_u - rating.y_u) <= city.area.buffer_u
     cell = int(np.argmin(np.hypot(grid.center_x_u - rating.x_u, grid.center_y_u - rating.y_u)))
     first = np.nanmin(layer.time) if len(layer) else np.datetime64("NaT")

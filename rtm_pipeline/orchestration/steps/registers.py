@@ -26,6 +26,8 @@ from rtm_pipeline.priorities.register_rows import register_rows
 __all__ = ["REGISTERS", "Registers", "read_registers", "register_steps", "registry_of"]
 
 REGISTERS = "registers"
+# Registers are no sources: no snapshot of them is kept, so a past night reads them anew too.
+_WHERE = "Put it there, or name the folder with --data-dir (also with --from-run: registers are read anew)."
 UNKNOWN = ("", "-", "N", "NA", "(X)", "**")  # how census tables write that a rate is not known
 
 
@@ -147,7 +149,7 @@ def _named(path: str | None, data_dir: Path, key: str, read: Any) -> Any:
     if path is None:
         return ()
     if not (data_dir / path).is_file():
-        raise ConfigError(f"programs.{key}: there is no file {path} in the data folder {data_dir}.")
+        raise ConfigError(f"programs.{key}: there is no file {path} in the data folder {data_dir}. {_WHERE}")
     return read(data_dir / path)
 
 
@@ -174,7 +176,7 @@ def _with_done(treated: tuple[TreatedRecord, ...], plans: tuple[KeptPlan, ...]) 
 def _poverty(table: PovertyTable, data_dir: Path) -> dict[str, float]:
     path = data_dir / table.path
     if not path.is_file():
-        raise ConfigError(f"programs.poverty: there is no file {table.path} in the data folder {data_dir}.")
+        raise ConfigError(f"programs.poverty: there is no file {table.path} in the data folder {data_dir}. {_WHERE}")
     found: dict[str, float] = {}
     for number, row in enumerate(register_rows(path, (table.neighborhood, table.rate)), start=1):
         text = (row[table.rate] or "").strip()

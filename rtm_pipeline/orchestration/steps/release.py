@@ -142,7 +142,8 @@ def _files_to_open(release: Any) -> list[dict[str, Any]]:
 
 def _why_not_promoted(context: StepContext) -> str | None:
     if context.settings.changed and not context.settings.promote:
-        return f"it is an experiment ({', '.join(context.settings.changed)}); add promote to make it current"
+        what = ", ".join(context.settings.changed)
+        return f"it is an experiment ({what}); with --promote (in the UI promote: true) it would become current"
     return None
 
 

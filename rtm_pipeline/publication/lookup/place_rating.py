@@ -190,7 +190,7 @@ def cell_at(release: ReleaseFolder, grid: StudyGrid, lat: float, lon: float) -> 
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
         hint = " The latitude comes first." if abs(lon) <= 90 and abs(lat) <= 180 else ""
         raise ConfigError(
-            f"{lat:g} {lon:g} is no latitude and longitude: write LAT LON in degrees, as in 39.05 -94.58.{hint}"
+            f"{lat:.10g} {lon:.10g} is no latitude and longitude: write LAT LON in degrees, as in 39.05 -94.58.{hint}"
         )
     x, y = _projected(grid, lat, lon)
     cell = int(cells_of(grid, x, y)[0])
@@ -208,9 +208,21 @@ def cell_at(release: ReleaseFolder, grid: StudyGrid, lat: float, lon: float) -> 
             )
         away = float(shape.distance(point)) * grid.spec.unit_m
         swapped = abs(lon) <= 90 and bool((cells_of(grid, *_projected(grid, lon, lat)) >= 0)[0])
-        hint = f" Did you mean {lon:g} {lat:g}? The latitude comes first." if swapped else ""
-        raise ConfigError(f"{lat:g} {lon:g} lies {_far(away)} outside the study area, so it has no rating.{hint}")
+        hint = f"Did you mean {lon:g} {lat:g}? The latitude comes first." if swapped else _lies(grid)
+        raise ConfigError(f"{lat:g} {lon:g} lies {_far(away)} outside the study area, so it has no rating. {hint}")
     raise ConfigError(f"{lat:g} {lon:g} lies in no cell of the release.")
+
+
+def _lies(grid: StudyGrid) -> str:
+    """Where the cells are, in degrees, for whoever does not know the city."""
+    from pyproj import Transformer
+
+    to_degrees = Transformer.from_crs(grid.spec.crs, "EPSG:4326", always_xy=True)
+    lon, lat = to_degrees.transform(grid.center_x_u, grid.center_y_u)
+    return (
+        f"Its cells lie between latitude {lat.min():.4f} and {lat.max():.4f}, longitude {lon.min():.4f} and "
+        f"{lon.max():.4f}."
+    )
 
 
 def _far(meters: float) -> str:
