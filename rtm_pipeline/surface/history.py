@@ -6,7 +6,7 @@ and it refuses to be used for a cut-off that some of its rows are newer than: a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -19,6 +19,10 @@ __all__ = ["DAYS_PER_YEAR", "DecayedPast", "History", "refuse_known_after"]
 
 DAYS_PER_YEAR = 365.25
 _SPARSE_MONTH = 0.25
+_LONGEST_SILENCE = 100  # days
+_USUAL_DAYS = 365
+_SILENT_RATE = 0.05  # of the usual one
+_SILENCE_ODDS = 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +182,40 @@ class History:
             self.n_cells,
             Window(start, end),
             self.gaps,
+        )
+
+    def told_by(self, day: date) -> History:
+        """`known_by`, cut where the record falls silent because its last days are not told yet.
+
+        A portal that lags a week, or a file a month, has no rows of the days just before ``day``. They say nothing of
+        how much happens and must not count as quiet days. The record is cut where silence (a twentieth of the usual
+        rate) is likelier than the usual rate by a factor of a thousand. Silence of 100 days is taken at its word.
+        """
+        past = self.known_by(day)
+        days = past.days()
+        if days.size == 0:
+            return past
+        daily = np.bincount(
+            np.searchsorted(days, past.time[past.usable()].astype("datetime64[D]")), minlength=days.size
+        )
+        tail = min(_LONGEST_SILENCE, days.size // 2)
+        usual = float(daily[: days.size - tail][-_USUAL_DAYS:].mean()) if days.size > tail else 0.0
+        step = (1.0 - _SILENT_RATE) * usual + np.log(_SILENT_RATE) * daily[days.size - tail :]
+        evidence = np.cumsum(step[::-1])
+        if tail == 0 or float(evidence.max()) < np.log(_SILENCE_ODDS):
+            return past
+        silent = int(np.argmax(evidence)) + 1
+        if silent >= tail:
+            return past
+        first: date = days[days.size - silent].item()
+        kept = past.time < np.datetime64(first)
+        return replace(
+            past,
+            cell=past.cell[kept],
+            time=past.time[kept],
+            known_at=past.known_at[kept],
+            incident=past.incident[kept],
+            observed=Window(past.observed.start, first),
         )
 
     def days(self, window: Window | None = None) -> NDArray[np.datetime64]:

@@ -44,7 +44,7 @@ class SeasonalProfile:
         standard deviation of 0.15), so the profile of a small city is flat rather than wild. With less than a year
         on record all months are 1.
         """
-        past = history.known_by(cutoff)
+        past = history.told_by(cutoff)
         days, when = past.days(), past.time[past.usable()].astype("datetime64[D]")
         weekday = _weekdays(when, days)
         if past.observed.days < DAYS_PER_YEAR - 1 or when.size == 0:
@@ -79,6 +79,7 @@ def annual_level(
     """Rows a year that are to be expected after the cut-off, for the whole study area.
 
     The decayed rows, plus half a row, divided by the decayed and seasonally weighted days on which they were observed.
+    Days just before the cut-off that are not told yet (`History.told_by`) are no quiet days.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def annual_level(
     float
         Rows (in the outcome's unit) in an average year.
     """
-    past = history.known_by(cutoff)
+    past = history.told_by(cutoff)
     when = past.time[past.usable()]
     weights = decay ** ((np.datetime64(cutoff, "s") - when) / np.timedelta64(1, "D") / DAYS_PER_YEAR)
     if located_share:

@@ -103,3 +103,47 @@ def test_no_incident_promises_almost_none():
         observed=Window(date(2016, 1, 1), date(2018, 1, 1)),
     )
     assert 0 < annual_level(nothing, date(2018, 1, 1), 0.7, SeasonalProfile()) <= 0.5
+
+
+def told_late(start: date, cutoff: date, a_day: float, *, by_month: bool) -> History:
+    """A steady record whose rows become known a week later, or with the file of their month."""
+    whole = history_of(lambda day: a_day, start, cutoff)
+    if by_month:
+        known = (whole.time.astype("datetime64[M]") + 1).astype("datetime64[s]")
+    else:
+        known = whole.time + np.timedelta64(7, "D")
+    seen = known <= np.datetime64(cutoff)
+    return History.of(whole.cell[seen], whole.time[seen], known[seen], 1, observed=Window(start, cutoff))
+
+
+@pytest.mark.parametrize(("by_month", "first_silent"), [(True, date(2018, 12, 1)), (False, date(2018, 12, 23))])
+def test_days_that_are_not_told_yet_are_no_quiet_days(by_month: bool, first_silent: date):
+    cutoff = date(2018, 12, 29)
+    history = told_late(date(2017, 1, 1), cutoff, 12.0, by_month=by_month)
+    assert history.told_by(cutoff).observed.end == first_silent
+    profile = SeasonalProfile.estimate(history, cutoff)
+    assert min(profile.month) > 0.93
+    assert annual_level(history, cutoff, 0.7, profile) == pytest.approx(12.0 * 365.25, rel=0.02)
+
+
+def test_a_record_that_is_told_to_the_end_is_not_cut():
+    history = history_of(lambda day: 12.0, date(2017, 1, 1), date(2019, 1, 1))
+    assert history.told_by(date(2019, 1, 1)).observed == history.observed
+    halved = history_of(lambda day: 12.0 if day < date(2018, 11, 1) else 5.0, date(2017, 1, 1), date(2019, 1, 1))
+    assert halved.told_by(date(2019, 1, 1)).observed == halved.observed
+
+
+def test_silence_is_believed_where_incidents_are_few_or_it_lasts():
+    start, end = date(2016, 1, 1), date(2019, 1, 1)
+    few = history_of(lambda day: 20 / 365 if day < date(2018, 11, 1) else 0.0, start, end)
+    assert few.told_by(end).observed.end == end
+    stopped = history_of(lambda day: 3.0 if day < date(2018, 1, 1) else 0.0, start, end)
+    assert stopped.told_by(end).observed.end == end
+    assert annual_level(stopped, end, 0.7, SeasonalProfile()) < 0.7 * 3.0 * 365.25
+
+
+def test_no_record_is_told_as_it_is():
+    nothing = np.array([], "datetime64[s]")
+    empty = History.of(np.array([], int), nothing, nothing, 3, cutoff=date(2018, 1, 1))
+    assert empty.told_by(date(2018, 1, 1)).observed == empty.observed
+    assert annual_level(empty, date(2018, 1, 1), 0.7, SeasonalProfile()) == 0.5
