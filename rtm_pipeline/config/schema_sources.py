@@ -111,7 +111,7 @@ class PortalModel(Strict):
     allow_http: bool = False
     """Whether it may be read without encryption; for a portal on one's own machine."""
     requests_per_second: float | None = Field(default=None, gt=0, le=1000)
-    """At most so many requests are sent to it."""
+    """At most so many requests are sent to it, by all runs of this machine together."""
 
 
 SourceModel = Annotated[FileSourceModel | SocrataSourceModel | ArcGISSourceModel, Field(discriminator="kind")]

@@ -21,6 +21,7 @@ from rtm_pipeline.orchestration.broken import BrokenConfig, broken_assets, broke
 from rtm_pipeline.orchestration.io_manager import ArtifactIOManager
 from rtm_pipeline.orchestration.locks import CityLock, city_lock
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.process import turns_folder
 from rtm_pipeline.orchestration.step import Step
 from rtm_pipeline.orchestration.steps.night import steps_of
 from rtm_pipeline.orchestration.studies.whatif_job import whatif_job
@@ -119,7 +120,7 @@ def _transport() -> dg.ResourceDefinition:
     def transport(_: dg.InitResourceContext) -> Iterator[Any]:
         from rtm_pipeline.sources.portals.transport import Transport
 
-        way = Transport()
+        way = Transport(turns=turns_folder())
         try:
             yield way
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rtm_pipeline.errors import ConfigError
 
-__all__ = ["cache_folder", "prepare_process"]
+__all__ = ["cache_folder", "prepare_process", "turns_folder"]
 
 # One thread: sums of several would depend on how many there are. Numba's own threads are not meant.
 _BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -21,6 +21,11 @@ def cache_folder() -> Path:
     """
     named = os.environ.get("RTM_CACHE_DIR")
     return Path(named).absolute() if named else Path(tempfile.gettempdir()) / f"rtm_pipeline-{os.getuid()}"
+
+
+def turns_folder() -> Path:
+    """Folder in which the runs of this machine share their turns at portals with a limit."""
+    return cache_folder() / "turns"
 
 
 def prepare_process() -> None:

@@ -17,7 +17,8 @@ __all__ = ["probe_source"]
 def probe_source(spec: Source, *, data_dir: Path, transport: Transport) -> str:
     """A text that differs once the source has: names, sizes and times of files, or the portal's own marks.
 
-    A portal that gives no mark always gives the same text.
+    Of a portal that does not tell when rows were changed the number of rows is the mark: changes of their values are
+    not noticed there, and wait for the next scheduled night.
 
     Raises
     ------

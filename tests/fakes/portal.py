@@ -30,6 +30,7 @@ class Dataset:
     version: int = 1
     clock: int = 0
     made: int = 0
+    tells_version: bool = True
     predicates: dict[str, Callable[[dict[str, Any]], bool]] = field(default_factory=dict)
 
     def insert(self, *rows: dict[str, Any], ids: list[str] | None = None) -> None:
@@ -167,7 +168,7 @@ class FakePortal:
             return _json({"code": "not_found", "error": True, "message": "Cannot find view"}, 404)
         data = self.datasets[name]
         columns = [{"fieldName": column, "dataTypeName": kind} for column, kind in data.columns]
-        return _json({"id": name, "columns": columns, "rowsUpdatedAt": data.version})
+        return _json({"id": name, "columns": columns, "rowsUpdatedAt": data.version if data.tells_version else None})
 
     def _resource(self, name: str, query: dict[str, str]) -> Reply:
         if name not in self.datasets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from rtm_pipeline.config.city import COVERS_AREA, City
 from rtm_pipeline.config.load import LoadedConfig
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.process import turns_folder
 from rtm_pipeline.orchestration.snapshots import source_rows
 from rtm_pipeline.orchestration.steps.ingest import frame_of, place_of, read_layer
 from rtm_pipeline.orchestration.steps.registers import read_registers, registry_of
@@ -38,18 +40,7 @@ def check_sources(
     now = now or datetime.now(UTC)
     found: dict[str, Any] = {"city": city.name, "sources": {}, "layers": {}, "errors": {}}
     _registers(city, paths, data_dir, now, found)
-    rows: dict[str, Rows] = {}
-    for name in city.sources:
-        try:
-            read = source_rows(city, name, data_dir, transport=transport, now=now)
-        except RtmError as error:
-            found["errors"][name] = {"message": str(error), "exit_code": error.exit_code}
-            continue
-        rows[name] = Rows(read.table, read.crs, now)
-        found["sources"][name] = {
-            "read": read.table.num_rows,
-            "files": [file.to_json() for file in read.files],
-        }
+    rows = _sources(city, data_dir, transport, now, found)
     if set(city.area_sources) - set(rows):
         return found
     place = place_of(city, {name: rows[name] for name in city.area_sources})
@@ -80,6 +71,26 @@ def check_sources(
         years = outcome_by_year(outcome, source.table, frame_of(city, place), source_crs=source.crs, fetched_at=now)
         found["outcome_by_year"] = years.as_notes()
     return found
+
+
+def _sources(
+    city: City, data_dir: Path, transport: Transport | None, now: datetime, found: dict[str, Any]
+) -> dict[str, Rows]:
+    """Rows of every source that can be read; one way to portals for all of them, as in a night."""
+    from rtm_pipeline.sources.portals.transport import Transport
+
+    rows: dict[str, Rows] = {}
+    with ExitStack() as stack:
+        way = transport or stack.enter_context(closing(Transport(turns=turns_folder())))
+        for name in city.sources:
+            try:
+                read = source_rows(city, name, data_dir, transport=way, now=now)
+            except RtmError as error:
+                found["errors"][name] = {"message": str(error), "exit_code": error.exit_code}
+                continue
+            rows[name] = Rows(read.table, read.crs, now)
+            found["sources"][name] = {"read": read.table.num_rows, "files": [file.to_json() for file in read.files]}
+    return rows
 
 
 def _registers(city: City, paths: Paths, data_dir: Path, now: datetime, found: dict[str, Any]) -> None:

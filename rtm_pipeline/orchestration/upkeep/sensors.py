@@ -15,6 +15,7 @@ from rtm_pipeline.errors import RtmError
 from rtm_pipeline.orchestration.assets import TICK_TAG
 from rtm_pipeline.orchestration.failure_words import first_known
 from rtm_pipeline.orchestration.paths import Paths
+from rtm_pipeline.orchestration.process import turns_folder
 from rtm_pipeline.orchestration.settings import local_today
 from rtm_pipeline.orchestration.upkeep.alerts import FAILURE, STALE, Alert, send
 from rtm_pipeline.orchestration.upkeep.nights import last_night, record_night
@@ -46,7 +47,7 @@ def sources_mark(loaded: LoadedConfig, paths: Paths, transport: Any = None) -> s
 
     data_dir = paths.data_for(loaded.city.name, loaded.path)
     own = transport is None
-    transport = transport or Transport()
+    transport = transport or Transport(turns=turns_folder())
     try:
         marks = {
             name: probe_source(source, data_dir=data_dir, transport=transport)

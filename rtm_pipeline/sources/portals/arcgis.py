@@ -270,7 +270,11 @@ def _refuse_errors(value: object, spec: ArcGISSource) -> None:
     raise RefusedError(f"{_where(spec)}: the server answers with error {code}: {said}.{hint}", status)
 
 
-def arcgis_mark(spec: ArcGISSource, transport: Transport) -> str | None:
-    """What changes when rows of the layer do, where the server tells it: one small request, no rows."""
+def arcgis_mark(spec: ArcGISSource, transport: Transport) -> str:
+    """What changes when rows of the layer do: when it was last edited, or else how many rows it has; none is read."""
     endpoint, path = _address(spec, transport)
-    return _describe(spec, path, endpoint, transport).version
+    described = _describe(spec, path, endpoint, transport)
+    if described.version is not None:
+        return described.version
+    object_id = described.object_id
+    return f"{_ArcGISFeed(spec, path, (), object_id, object_id, False, endpoint, transport).state().count} rows"

@@ -185,8 +185,7 @@ def read_socrata(
         If the portal does not give all rows.
     """
     wanted = merge_requests(request, spec.aliases, source=spec.name, geometry=geometry)
-    token = Secret.from_env(spec.token_env)
-    endpoint = Endpoint(spec.host, {"X-App-Token": token} if token else {}, spec.allow_http, spec.requests_per_second)
+    endpoint = _endpoint(spec)
     if not spec.datasets or not all(_DATASET.match(dataset) for dataset in spec.datasets):
         raise ConfigError(
             f"Source {spec.name!r}: data sets have ids like 'ab12-cd34'; found {some_names(spec.datasets)}."
@@ -258,8 +257,23 @@ def _earlier(stamp: str) -> str:
     return earlier.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def socrata_marks(spec: SocrataSource, transport: Transport) -> tuple[str | None, ...]:
-    """What changes when rows of its data sets do, one mark each: one small request a data set, no rows."""
+def socrata_marks(spec: SocrataSource, transport: Transport) -> tuple[str, ...]:
+    """What changes when rows of its data sets do, one mark each: one small request a data set, no rows.
+
+    Of a data set that does not tell when its rows were last changed: how many there are, and the latest change of one.
+    """
+    endpoint = _endpoint(spec)
+    return tuple(_mark(spec, dataset, endpoint, transport) for dataset in spec.datasets)
+
+
+def _mark(spec: SocrataSource, dataset: str, endpoint: Endpoint, transport: Transport) -> str:
+    version = _describe(spec, dataset, endpoint, transport).version
+    if version is not None:
+        return version
+    count, stamp = _SocrataFeed(spec, dataset, (), None, endpoint, transport)._count()
+    return f"{count} rows, {stamp}"
+
+
+def _endpoint(spec: SocrataSource) -> Endpoint:
     token = Secret.from_env(spec.token_env)
-    endpoint = Endpoint(spec.host, {"X-App-Token": token} if token else {}, spec.allow_http)
-    return tuple(_describe(spec, dataset, endpoint, transport).version for dataset in spec.datasets)
+    return Endpoint(spec.host, {"X-App-Token": token} if token else {}, spec.allow_http, spec.requests_per_second)

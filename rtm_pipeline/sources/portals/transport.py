@@ -8,11 +8,13 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rtm_pipeline.errors import ConfigError, SourceError
 from rtm_pipeline.sources.portals.answers import Answer, Passing, check_status, parsed, redirect_target
+from rtm_pipeline.sources.portals.pace import Pace
 from rtm_pipeline.sources.secret import Secret
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Endpoint:
     allow_http : bool
         Whether the configuration allows this host to be read without encryption.
     requests_per_second : float, optional
-        At most so many requests are sent to the host.
+        At most so many requests are sent to the host, by all runs of this machine together.
     """
 
     host: str
@@ -71,6 +73,8 @@ class Transport:
         Hosts (with port) that may be read without encryption, whatever the configuration says; for tests.
     routes : mapping of str to str
         Host -> another host (with port) of ``allow_http_hosts`` that stands in for it; for tests of whole cities.
+    turns : Path, optional
+        Folder in which all processes of a machine share their turns at hosts with a limit (see `Pace`).
     sleep, clock : callable
         Injected by tests.
     """
@@ -88,6 +92,7 @@ class Transport:
         max_bytes: int = 256 * 1024 * 1024,
         allow_http_hosts: Collection[str] = (),
         routes: Mapping[str, str] | None = None,
+        turns: Path | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -103,7 +108,7 @@ class Transport:
         self._sleep = sleep
         self._clock = clock
         self._session: requests.Session | None = None
-        self._asked: dict[str, float] = {}
+        self._turns = Pace(turns)
 
     def get_json(
         self,
@@ -210,12 +215,10 @@ class Transport:
         """Wait until the host may be asked again."""
         if endpoint.requests_per_second is None:
             return
-        before = self._asked.get(endpoint.host)
-        if before is not None:
-            wait = before + 1.0 / endpoint.requests_per_second - self._clock()
-            if wait > 0:
-                self._sleep(wait)
-        self._asked[endpoint.host] = self._clock()
+        now = self._clock()
+        turn = self._turns.turn(endpoint.host, 1.0 / endpoint.requests_per_second, now)
+        if turn > now:
+            self._sleep(turn - now)
 
     def _response(self, url: str, endpoint: Endpoint, params: Mapping[str, str], where: str) -> requests.Response:
         import requests
