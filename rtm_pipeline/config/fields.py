@@ -23,7 +23,13 @@ __all__ = ["DurationText", "LengthText", "RelativePath", "Slug", "Strict", "Text
 class Strict(BaseModel):
     """Base of all parts of a configuration: unknown keys are refused, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
 
     shorthand: ClassVar[tuple[dict[str, Any], ...]] = ()
     """JSON schemas of the short ways to write this part, which editors must not mark as wrong."""

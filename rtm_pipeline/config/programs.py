@@ -130,6 +130,7 @@ def resolve_programs(model: ProgramsModel, *, unit_m: float, block_m: float) -> 
     )
     if not sites:
         raise ConfigError("programs: name the layer of the sites that may be worked on, under lots or buildings.")
+    _check_areas(model)
     registry = _registry(model)
     targets = {plan.target for plan in sites}
     work = tuple(
@@ -159,6 +160,18 @@ def resolve_programs(model: ProgramsModel, *, unit_m: float, block_m: float) -> 
         monthly=model.reselect == "monthly",
         **_helped(model.helped, unit_m, block_m),
     )
+
+
+def _check_areas(model: ProgramsModel) -> None:
+    """Rules about areas need the layer that has them."""
+    if model.grants is not None and model.neighborhoods is None:
+        raise ConfigError("programs.grants: grants go to neighborhoods; name the areas layer under neighborhoods.")
+    layers = {"district": model.districts, "neighborhood": model.neighborhoods}
+    for share in model.budget.shares if model.budget is not None else ():
+        if layers[share.level] is None:
+            raise ConfigError(
+                f"programs.budget.shares: {share.area!r} is a {share.level}; name the areas layer under {share.level}s."
+            )
 
 
 def _registry(model: ProgramsModel) -> Registry:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.locate import cells_of
 from rtm_pipeline.grid.spec import StudyGrid
-from rtm_pipeline.priorities.register_rows import register_rows
+from rtm_pipeline.priorities.register_rows import is_blank, register_rows
 from rtm_pipeline.priorities.sites import Sites
 
 __all__ = [
@@ -104,7 +104,8 @@ def apply_eligibility(
     as_of : date
         Corrections that hold on this day count.
     corrections : iterable of Correction
-        The latest that holds for a site wins. Ids that are in no inventory any more are passed over.
+        The latest that holds for a site wins, of one day the one that was entered last. Ids that are in no inventory
+        any more are passed over.
     treated : sequence of str
         Ids of sites treated before; ids that are gone are passed over.
     grid : StudyGrid, optional
@@ -121,7 +122,7 @@ def apply_eligibility(
     if grid is not None:
         rules.append(("outside the study area", cells_of(grid, sites.x, sites.y) < 0, False))
     latest: dict[str, Correction] = {}
-    for correction in sorted(corrections, key=lambda row: (row.on, row.site_id, row.status, row.who)):
+    for correction in sorted(corrections, key=lambda row: row.on):
         if correction.holds(as_of):
             latest[correction.site_id] = correction
     for status, standing in CORRECTION_STATUS.items():
@@ -153,6 +154,8 @@ def corrections_from_rows(rows: Iterable[Mapping[str, str]], where: str = "corre
     """
     found = []
     for number, row in enumerate(rows, start=1):
+        if is_blank(row):
+            continue
         missing = [name for name in CORRECTION_COLUMNS if not (row.get(name) or "").strip()]
         if missing:
             raise ConfigError(f"{where}, row {number}: {', '.join(missing)} must be filled in.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,8 +47,8 @@ class PriorityInputs:
         Open 311 requests.
     poverty : ndarray of float64, shape (a,), optional
         Poverty rate of each neighborhood, NaN where not known.
-    must_left_out : mapping of str to str
-        Sites that the budget requires and that are not asked for tonight, with the reason.
+    doubts : tuple of str
+        What can't be right in the registers and in the list of required sites, in sentences.
     """
 
     grid: StudyGrid
@@ -69,7 +68,7 @@ class PriorityInputs:
     open_x: NDArray[np.float64] = field(default_factory=lambda: _NOBODY)
     open_y: NDArray[np.float64] = field(default_factory=lambda: _NOBODY)
     poverty: NDArray[np.float64] | None = None
-    must_left_out: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = self.grid.n_cells

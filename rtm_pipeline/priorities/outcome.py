@@ -240,9 +240,10 @@ def subset_forecast(
             raise ModelError("Shares by neighborhood need the neighborhood of every cell.")
         expected = forecast.expected * shares.share[neighborhood]
         made = replace(forecast, outcome=outcome, expected=expected, shares=shares, neighborhood=neighborhood)
+        own = "a neighborhood counts with its own share, drawn towards the city's where few are known"
         return made, (
             f"{100 * shares.city:.0f} % of the city's incidents are of the kind that the evidence speaks of "
-            f"({outcome}); a neighborhood counts with its own share, drawn towards the city's where few are known"
+            f"({outcome}); {own if np.ptp(shares.share) > 0 else 'every place counts with this share'}"
         )
     if assumed_share is not None:
         if not 0.0 < assumed_share <= 1.0:

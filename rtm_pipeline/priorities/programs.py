@@ -142,8 +142,22 @@ def _fund(model: BenefitModel, inputs: PriorityInputs, spec: PrioritySpec) -> _F
     if spec.budget is None:
         return None
     items = make_candidates(model, spec.budget)
+    _check_enough(model, items, spec.budget.usd)
     limits = make_limits(model, spec.budget, districts=inputs.districts, neighborhoods=inputs.neighborhoods)
     return _Funding(items, limits, choose(model, items, limits), frontier(model, items, limits))
+
+
+def _check_enough(model: BenefitModel, items: Candidates, usd: float) -> None:
+    """Refuse a budget that is a slip: one that pays for no site at all."""
+    if len(items) == 0:
+        return
+    cheapest = int(np.argmin(items.cost))
+    if items.cost[cheapest] > usd:
+        raise ConfigError(
+            f"programs.budget.usd: {usd:,.0f} USD pay for no site; the cheapest work, "
+            f"{model.kinds[int(items.kind[cheapest])].words}, costs {items.cost[cheapest]:,.0f} USD over the horizon. "
+            "Raise the budget, or leave it out to rank without funding."
+        )
 
 
 def _uncertainty(

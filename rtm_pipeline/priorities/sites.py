@@ -94,7 +94,10 @@ class Sites:
         missing = wanted if len(self) == 0 else wanted[self.site_id[at] != wanted]
         if missing.size:
             shown = ", ".join(str(name) for name in missing[:5])
-            raise ConfigError(f"The {what} names {missing.size} sites that are not in the inventory: {shown}.")
+            raise ConfigError(
+                f"The {what} names {missing.size} sites that are not in the inventory: {shown}. "
+                "Mend the id; take it off the list where the site is gone."
+            )
         return at.astype(np.int64)
 
     def with_exclusions(self, rules: Sequence[tuple[str, NDArray[np.bool_], bool]]) -> Sites:

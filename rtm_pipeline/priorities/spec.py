@@ -279,6 +279,16 @@ class PrioritySpec:
                 raise ConfigError(
                     f"budget.{part} names {', '.join(strange)}; the interventions are {', '.join(names)}."
                 )
+        idle = sorted(
+            kind.name
+            for kind in self.interventions
+            if kind.crew_days == 0 and self.budget is not None and kind.name in self.budget.crew_days
+        )
+        if idle:
+            raise ConfigError(
+                f"budget.crew_days limits {', '.join(idle)}, but not how many a site takes: name them under "
+                f"programs.work.{idle[0]}.crew_days."
+            )
         strange = sorted(set(self.grants.interventions if self.grants else ()) - set(names))
         if strange:
             raise ConfigError(f"grants.interventions names {', '.join(strange)}; there are {', '.join(names)}.")

@@ -50,11 +50,11 @@ def summarize(
         "excluded": dict(sites.excluded),
         "work": [_kind_row(kind, registry, spec.level) for kind in model.kinds],
         "left_out": dict(left_out),
+        "doubts": list(inputs.doubts),
         "portfolio": None
         if portfolio is None or spec.budget is None
         else {
             **_funded(spec.budget, model, portfolio),
-            "must_left_out": dict(inputs.must_left_out),
             "prevented_low": None if uncertainty is None else uncertainty.total_low,
             "prevented_high": None if uncertainty is None else uncertainty.total_high,
             "level": spec.level,

@@ -136,6 +136,8 @@ def write_neighborhoods(content: ReleaseContent, folder: Path) -> None:
     if "neighborhoods" not in content.tables or barred_sources(content, PUBLIC, own):
         return
     rows = public_neighborhoods(content)
+    if rows.num_rows == 0:  # a city may have districts only
+        return
     tables = (
         area_table(content, "neighborhood", "neighborhoods", rows),
         study_area_table(content),

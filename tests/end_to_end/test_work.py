@@ -18,16 +18,18 @@ import pytest
 import rasterio
 from support.city import Command, Night
 
-from rtm_pipeline.errors import StaleArtifactError
+from rtm_pipeline.errors import ConfigError, StaleArtifactError
 from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.registers.history import CityHistory
 from rtm_pipeline.orchestration.settings import Settings
 from rtm_pipeline.orchestration.step import StepContext, StepResult
 from rtm_pipeline.orchestration.steps.followup import HELPED, PLAN_SCORES
 from rtm_pipeline.orchestration.steps.night import steps_of
+from rtm_pipeline.orchestration.steps.priorities import PRIORITIES
 from rtm_pipeline.orchestration.steps.program_release import keep_history
 from rtm_pipeline.orchestration.steps.registers import REGISTERS, Registers
 from rtm_pipeline.orchestration.steps.zones import ZONES
+from rtm_pipeline.priorities.eligibility import Correction
 from rtm_pipeline.priorities.followup.treated import TreatedRecord
 from rtm_pipeline.publication.facts.sites import OWNERS
 from rtm_pipeline.publication.facts.words import amount
@@ -232,6 +234,61 @@ class Rerun:
 
     def context(self, settings: Settings) -> StepContext:
         return StepContext(settings, self.output, self.output, "test")
+
+
+def test_required_sites_that_are_done_or_gardens_stop_no_night(after: Night) -> None:
+    again, day = Rerun(after), date(2024, 1, 1)
+    done, garden, last = (table(after, "priority_lots").column("site_id").to_pylist()[at] for at in (0, 1, 400))
+    registers = Registers(
+        treated=(
+            TreatedRecord(done, "mowing", date(2023, 5, 1), date(2023, 5, 2)),
+            TreatedRecord("gone", "mowing", date(2023, 5, 1), date(2023, 5, 2)),
+        ),
+        corrections=(Correction(garden, "garden", "Ann", date(2023, 5, 1)),),
+    )
+    budget = {"usd": 250000, "horizon_years": 3, "must": [done, garden, last, "gone"]}
+    value = again.run(PRIORITIES, day, registers, {"budget": budget}).value
+    funded = {row["site_id"] for row in value.lots.to_pylist() if row["funded"]}
+    assert last in funded
+    assert not funded & {done, garden}
+    assert [text.split(" is required")[0] for text in value.summary["doubts"]] == [done, garden, "gone"]
+    assert value.summary["doubts"][1].endswith("left out: corrected: garden")
+    budget["must"] = ["15-309-0l5"]
+    with pytest.raises(ConfigError, match=r"not in the inventory: 15-309-0l5\. Mend the id"):
+        again.run(PRIORITIES, day, Registers(), {"budget": budget})
+
+
+def test_corrections_that_can_not_be_right_are_told(after: Night) -> None:
+    again, day = Rerun(after), date(2024, 1, 1)
+    first, second = table(after, "priority_lots").column("site_id").to_pylist()[:2]
+    registers = Registers(
+        corrections=(
+            Correction("=HYPERLINK()", "garden", "Ann", date(2023, 5, 1)),
+            Correction("mistyped", "garden", "Ann", date(2022, 5, 1), date(2023, 1, 1)),  # expired: nobody's trouble
+            Correction(first, "permit", "Ann", date(2023, 5, 1)),
+            Correction(first, "garden", "Bob", date(2023, 5, 1)),
+            Correction(second, "garden", "Ann", date(2023, 5, 1)),
+            Correction(second, "permit", "Bob", date(2023, 5, 2)),
+        )
+    )
+    value = again.run(PRIORITIES, day, registers, {}).value
+    assert value.summary["doubts"] == [
+        "1 corrections are about a site that no layer has ever had: =HYPERLINK()",
+        f"corrections of 2023-05-01 contradict each other on {first}: the last, garden, counts",
+    ]
+    assert value.summary["excluded"]["corrected: garden"] == 1
+    assert value.summary["excluded"]["corrected: permit"] == 1
+
+
+def test_without_neighborhoods_the_share_of_the_city_counts(after: Night) -> None:
+    off = {"neighborhoods": None, "grants": None, "poverty": None}
+    value = Rerun(after).run(PRIORITIES, date(2024, 1, 1), Registers(), off).value
+    assert value.summary["benefit_note"].endswith("every place counts with this share")
+    lot = value.lots.to_pylist()[0]
+    share = float(value.summary["benefit_note"].split(" %")[0]) / 100
+    assert lot["expected_incidents_read"] / lot["expected_incidents"] == pytest.approx(share, abs=0.006)
+    with pytest.raises(ConfigError, match="grants go to neighborhoods"):
+        Rerun(after).run(PRIORITIES, date(2024, 1, 1), Registers(), off | {"grants": {}})
 
 
 ZONED = {"zones": {"purpose": "lighting", "owner": "Office", "expiry": "2024-03-01", "area_km2": 0.2}}

@@ -20,7 +20,7 @@ from rtm_pipeline.priorities.eligibility import Correction, read_corrections
 from rtm_pipeline.priorities.followup.treated import TreatedRecord, read_treated
 from rtm_pipeline.priorities.plans.plan import Plan, StatusEntry, advance
 from rtm_pipeline.priorities.portfolio.funding_line import LineDraw, draw_from_rows
-from rtm_pipeline.priorities.register_rows import register_rows
+from rtm_pipeline.priorities.register_rows import is_blank, register_rows
 from rtm_pipeline.storage.atomic import write_atomic
 
 __all__ = ["CityHistory", "KeptDraw", "KeptPlan"]
@@ -151,6 +151,8 @@ class CityHistory:
             return ()
         log: tuple[StatusEntry, ...] = ()
         for number, row in enumerate(register_rows(path, STATUS_COLUMNS[:3]), start=1):
+            if is_blank(row):
+                continue
             try:
                 day = date.fromisoformat((row.get("date") or "").strip())
                 texts = [(row.get(name) or "").strip() for name in ("site", "status", "by", "note")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -19,7 +20,7 @@ from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps.evaluation import groups_of
 from rtm_pipeline.orchestration.steps.ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.steps.model import TERRAIN, seed_of
-from rtm_pipeline.orchestration.steps.program_sites import of_cell, program_sites
+from rtm_pipeline.orchestration.steps.program_sites import of_cell, program_sites, register_doubts
 from rtm_pipeline.orchestration.steps.registers import REGISTERS, Registers, registry_of
 from rtm_pipeline.orchestration.steps.surface import FORECAST
 
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from rtm_pipeline.grid.spec import StudyGrid
     from rtm_pipeline.priorities.effects.registry import Registry
     from rtm_pipeline.priorities.outcome import Shares
+    from rtm_pipeline.priorities.sites import Sites
     from rtm_pipeline.priorities.spec import PrioritySpec
 
 __all__ = ["PRIORITIES", "priority_steps"]
 
 PRIORITIES = "priorities"
+logger = logging.getLogger(__name__)
 
 
 def priority_steps(city: City) -> list[Step]:
@@ -79,10 +82,16 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
     registry = registry_of(city, registers)
     requests = _request_places(plan, inputs, context.as_of, plan.spec.request_days)
     outcome: Layer = inputs[layer_step(city.outcome.layer)].layer
+    sites = program_sites(plan, inputs, context.as_of, registers, neighborhoods, districts)
+    spec, left_out = _asked_for(replace(_accepted(plan, registry), seed=seed_of(city, context.as_of)), sites, registers)
+    doubts = register_doubts(plan, inputs, context.as_of, registers.corrections)
+    doubts += tuple(f"{name} is required by the budget but left out: {why}" for name, why in left_out.items())
+    for doubt in doubts:
+        logger.warning("%s", doubt)
     value = prioritize(
         PriorityInputs(
             grid=grid,
-            sites=program_sites(plan, inputs, context.as_of, registers, neighborhoods, districts),
+            sites=sites,
             forecast=forecast_from_spread(ahead.expected, ahead.sd, years=ahead.horizon_years),
             neighborhoods=neighborhoods.names if neighborhoods else (),
             districts=districts.names if districts else (),
@@ -97,8 +106,9 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
             open_x=requests[2],
             open_y=requests[3],
             poverty=_poverty(registers, neighborhoods),
+            doubts=doubts,
         ),
-        replace(_accepted(plan, registry), seed=seed_of(city, context.as_of)),
+        spec,
         registry,
     )
     top = value.lots.slice(0, 10).to_pylist()
@@ -111,6 +121,7 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
                 [{"reason": why, "sites": count} for why, count in value.model.sites.excluded.items()]
                 or [{"reason": "none", "sites": 0}]
             ),
+            **({"to be looked at": records_table([{"doubt": text} for text in doubts])} if doubts else {}),
             "summary": _plain(value.summary),
             **({"what the next dollar buys": frontier_picture(value.frontier)} if value.frontier is not None else {}),
             "first ten lots": records_table([{k: v for k, v in row.items() if k in SHOWN} for row in top]),
@@ -140,6 +151,16 @@ def _accepted(plan: ProgramsPlan, registry: Registry) -> PrioritySpec:
         for kind in plan.spec.interventions
     )
     return replace(plan.spec, interventions=work)
+
+
+def _asked_for(spec: PrioritySpec, sites: Sites, registers: Registers) -> tuple[PrioritySpec, dict[str, str]]:
+    """The programs without the required sites that nobody can be sent to any more, and those with the reason."""
+    from rtm_pipeline.priorities.required import part_required
+
+    if spec.budget is None:
+        return spec, {}
+    kept, left = part_required(spec.budget.must, sites, {record.site_id for record in registers.treated})
+    return replace(spec, budget=replace(spec.budget, must=kept)), left
 
 
 def _poverty(registers: Registers, neighborhoods: AreaGroups | None) -> NDArray[np.float64] | None:
@@ -183,23 +204,27 @@ def _is_open(plan: ProgramsPlan, layer: Layer, as_of: date) -> NDArray[np.bool_]
 def _subset_shares(
     outcome: Layer, city: City, as_of: date, grid: StudyGrid, neighborhoods: AreaGroups | None
 ) -> Shares | None:
-    """Share of the subset that evidence reads in the past outcome of each neighborhood; None without the flag."""
+    """Share of the subset that evidence reads in the past outcome of each neighborhood; None without the flag.
+
+    Without neighborhoods it is the city's.
+    """
     from rtm_pipeline.grid.locate import cells_of
     from rtm_pipeline.layers.vintage import as_known
     from rtm_pipeline.priorities.outcome import subset_shares
 
     name = city.programs.spec.outcome if city.programs else ""
-    if neighborhoods is None or name not in outcome.flags:
+    if name not in outcome.flags:
         return None
     seen = as_known(outcome, as_of)
     cell = cells_of(grid, seen.x, seen.y)
     past = (cell >= 0) & (seen.time < np.datetime64(as_of))
     flagged = seen.flags[name]
-    size = len(neighborhoods.names)
+    size = 1 if neighborhoods is None else len(neighborhoods.names)
+    group = np.zeros(grid.n_cells, np.int32) if neighborhoods is None else neighborhoods.group
 
     def incidents(rows: NDArray[np.bool_]) -> NDArray[np.int64]:
         _, first = np.unique(seen.incident[rows], return_index=True)
-        area = neighborhoods.group[cell[rows][first]]
+        area = group[cell[rows][first]]
         return np.bincount(area[area >= 0], minlength=size).astype(np.int64)
 
     total = incidents(past)

@@ -36,10 +36,11 @@ def program_tables(inputs: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     zones = inputs.get(ZONES)
     helped = inputs[HELPED].rows
+    areas = pa.concat_tables([result.neighborhoods, result.districts])
     tables = {
         "priority_lots": result.lots,
         "priority_buildings": result.buildings,
-        "neighborhoods": pa.concat_tables([result.neighborhoods, result.districts]),
+        "neighborhoods": areas if areas.num_rows else None,
         "grants": result.grants,
         "frontier": result.frontier,
         "zones": zones.table if zones is not None else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ from rtm_pipeline.layers.layer import Layer
 from rtm_pipeline.orchestration.steps.ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.steps.registers import Registers
 from rtm_pipeline.orchestration.values import Place
+from rtm_pipeline.priorities.eligibility import Correction
 from rtm_pipeline.priorities.sites import TARGETS, Sites
 
 if TYPE_CHECKING:
     from rtm_pipeline.evaluation.backtest import AreaGroups
     from rtm_pipeline.grid.spec import StudyGrid
 
-__all__ = ["of_cell", "program_sites", "standing_sites"]
+__all__ = ["of_cell", "program_sites", "register_doubts", "standing_sites"]
 
 
 def of_cell(group: AreaGroups | None, grid: StudyGrid) -> NDArray[np.int32]:
@@ -90,6 +91,32 @@ def program_sites(
         )
         sites = sites.with_exclusions(_left_out(layer, rules, sites))
     return sites
+
+
+def register_doubts(
+    plan: ProgramsPlan, inputs: Mapping[str, Any], as_of: date, corrections: Sequence[Correction]
+) -> tuple[str, ...]:
+    """What can't be right in the corrections that hold, in sentences: a mistyped id must not pass in silence."""
+    from rtm_pipeline.priorities.sites import column_texts
+
+    holding = [row for row in corrections if row.holds(as_of)]
+    known: set[str] = set()
+    for site in plan.sites:
+        known |= set(column_texts(inputs[layer_step(site.layer)].layer, site.id).tolist())
+    strange = sorted({row.site_id for row in holding} - known)
+    doubts = []
+    if strange:
+        more = ", ..." if len(strange) > 5 else ""
+        doubts.append(
+            f"{len(strange)} corrections are about a site that no layer has ever had: {', '.join(strange[:5])}{more}"
+        )
+    said: dict[tuple[str, date], list[str]] = {}
+    for row in holding:
+        said.setdefault((row.site_id, row.on), []).append(row.status)
+    for (site_id, day), statuses in sorted(said.items()):
+        if len(set(statuses)) > 1:
+            doubts.append(f"corrections of {day} contradict each other on {site_id}: the last, {statuses[-1]}, counts")
+    return tuple(doubts)
 
 
 def _of_sites(layer: Layer, rules: SitesPlan, column: str, sites: Sites) -> NDArray[np.str_]:

@@ -21,7 +21,7 @@ from rtm_pipeline.priorities.effects.evidence import load_registry
 from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.eligibility import Correction, read_corrections
 from rtm_pipeline.priorities.followup.treated import TreatedRecord, read_treated
-from rtm_pipeline.priorities.register_rows import register_rows
+from rtm_pipeline.priorities.register_rows import is_blank, register_rows
 
 __all__ = ["REGISTERS", "Registers", "read_registers", "register_steps", "registry_of"]
 
@@ -179,6 +179,8 @@ def _poverty(table: PovertyTable, data_dir: Path) -> dict[str, float]:
         raise ConfigError(f"programs.poverty: there is no file {table.path} in the data folder {data_dir}. {_WHERE}")
     found: dict[str, float] = {}
     for number, row in enumerate(register_rows(path, (table.neighborhood, table.rate)), start=1):
+        if is_blank(row):
+            continue
         text = (row[table.rate] or "").strip()
         try:
             rate = math.nan if text in UNKNOWN else float(text) * table.scale
@@ -198,5 +200,7 @@ def registry_of(city: City, registers: Registers) -> Registry:
     overrides: dict[str, dict[str, Any]] = {}
     for layer in (city.programs.registry if city.programs else {}, registers.evidence):
         for section, rows in layer.items():
-            overrides[section] = {**overrides.get(section, {}), **rows}
+            known = overrides.setdefault(section, {})
+            for key, row in rows.items():
+                known[key] = {**known.get(key, {}), **row}  # what was accepted of an entry leaves its other fields
     return load_registry(overrides)

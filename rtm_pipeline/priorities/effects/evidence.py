@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from importlib import resources
 
@@ -93,7 +93,19 @@ def _checked_fields(cls: type, row: Mapping[str, object], where: str) -> dict[st
         raise ConfigError(
             f"Registry {where} has unknown fields {', '.join(unknown)}; known: {', '.join(sorted(known))}."
         )
+    for field in fields(cls):
+        value = row.get(field.name)
+        if field.type == "bool" and field.name in row and not isinstance(value, bool):
+            raise ConfigError(f"Registry {where}.{field.name} must be true or false; found {value!r}.")
+        optional = field.type == "str | None" and value is None
+        if str(field.type).startswith("str") and field.name in row and not optional and not isinstance(value, str):
+            raise ConfigError(f"Registry {where}.{field.name} must be text; found {value!r}.")
     return dict(row)
+
+
+def _incomplete(where: str, cls: type, row: Mapping[str, object]) -> str:
+    lacking = [field.name for field in fields(cls) if field.default is MISSING and field.name not in row]
+    return f"Registry {where} is incomplete; it lacks {', '.join(lacking)}. A new entry names its study and source."
 
 
 def _build_effect(key: str, row: Mapping[str, object]) -> Effect:
@@ -107,8 +119,8 @@ def _build_effect(key: str, row: Mapping[str, object]) -> Effect:
     values["components"] = tuple(str(name) for name in components)
     try:
         effect = Effect(**values)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ConfigError(f"Registry {where} is incomplete: {error}. A new entry names its study and source.") from None
+    except TypeError:
+        raise ConfigError(_incomplete(where, Effect, values)) from None
     _check_effect(effect)
     return effect
 
@@ -156,8 +168,8 @@ def _build_cost(key: str, row: Mapping[str, object]) -> Cost:
         values[name] = _number(values.get(name), f"{where}.{name}")
     try:
         cost = Cost(**values)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ConfigError(f"Registry {where} is incomplete: {error}.") from None
+    except TypeError:
+        raise ConfigError(_incomplete(where, Cost, values)) from None
     if cost.basis not in ("sourced", "configured", "none found"):
         raise ConfigError(f"Registry {where}: basis must be sourced, configured or none found; found {cost.basis!r}.")
     known = cost.build_usd is not None and cost.upkeep_usd_per_year is not None
@@ -172,8 +184,8 @@ def _build_default(name: str, row: Mapping[str, object]) -> Default:
     values = _checked_fields(Default, row, f"default {name!r}")
     try:
         return Default(**values)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ConfigError(f"Registry default {name!r} is incomplete: {error}.") from None
+    except TypeError:
+        raise ConfigError(_incomplete(f"default {name!r}", Default, values)) from None
 
 
 def _check_links(registry: Registry) -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from rtm_pipeline.errors import ConfigError
-from rtm_pipeline.priorities.register_rows import register_rows
+from rtm_pipeline.priorities.register_rows import is_blank, register_rows
 
 __all__ = ["TREATED_COLUMNS", "TreatedRecord", "read_treated", "treated_from_rows"]
 
@@ -51,6 +51,8 @@ def treated_from_rows(rows: Iterable[Mapping[str, str]], where: str = "treated s
     """
     found: dict[tuple[str, str], TreatedRecord] = {}
     for number, row in enumerate(rows, start=1):
+        if is_blank(row):
+            continue
         text = {name: (row.get(name) or "").strip() for name in TREATED_COLUMNS}
         missing = [name for name in _NEEDED if not text[name]]
         if missing:
@@ -64,7 +66,10 @@ def treated_from_rows(rows: Iterable[Mapping[str, str]], where: str = "treated s
             raise ConfigError(f"{where}, row {number}: the work ended ({last}) before it started ({started}).")
         key = (text["site"], text["program"])
         if key in found:
-            raise ConfigError(f"{where}, row {number}: site {key[0]} is in the register of program {key[1]} already.")
+            raise ConfigError(
+                f"{where}, row {number}: site {key[0]} is in the register of program {key[1]} already. "
+                "Give one row with its first and its last day."
+            )
         x, y = (_number(text[name], f"{where}, row {number}: {name}") for name in ("x", "y"))
         if (x is None) != (y is None):
             raise ConfigError(f"{where}, row {number}: give both x and y, or neither.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -40,7 +40,9 @@ def priorities_section(facts: Facts) -> Html:
                 "grants.",
             ),
         )
-    parts: list[Html] = [_funded(facts)] if facts.programs.get("portfolio") else []
+    doubts = facts.programs.get("doubts") or []
+    parts: list[Html] = [_doubts(doubts)] if doubts else []
+    parts += [_funded(facts)] if facts.programs.get("portfolio") else []
     for name, title in SITE_KINDS.items():
         found = facts.tables.get(name)
         parts.append(_sites(facts, title, found) if found is not None else missing(title, facts, name))
@@ -136,6 +138,11 @@ def _funded(facts: Facts) -> Html:
     )
 
 
+def _doubts(doubts: Sequence[str]) -> Html:
+    """What somebody has to put right in the registers."""
+    return tag("div", tag("h3", "To be put right"), tag("ul", *(tag("li", text) for text in doubts)))
+
+
 def _if_otherwise(funded: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the funded set prevents if the assumptions that no study settles are others."""
     radii = funded.get("prevented_at_radius") or {}
@@ -159,9 +166,6 @@ def _look_first(funded: Mapping[str, Any]) -> list[tuple[str, str]]:
     statuses = {name or "none told": n for name, n in (funded.get("statuses") or {}).items()}
     if set(statuses) - {"none told"}:
         rows.append(("Their status in the source", listed([f"{count(n)} {name}" for name, n in statuses.items()])))
-    left = funded.get("must_left_out") or {}
-    if left:
-        rows.append(("Required, but left out", listed([f"{site} ({why})" for site, why in left.items()])))
     unmet = funded.get("unmet_minimum_shares") or []
     if unmet:
         rows.append(("Least shares that could not be filled", listed([str(area) for area in unmet])))
@@ -267,7 +271,15 @@ def _evidence(facts: Facts) -> Html:
                 str(row.get("effect_key", "")),
             ]
         )
-    return tag("div", tag("h3", "The evidence behind the benefit"), table("Effects that were used", heads, lines))
+    left = facts.programs.get("left_out") or {}
+    return tag(
+        "div",
+        tag("h3", "The evidence behind the benefit"),
+        table("Effects that were used", heads, lines),
+        tag("ul", *(tag("li", f"Not counted: {name.replace('_', ' ')}; {why}.") for name, why in left.items()))
+        if left
+        else None,
+    )
 
 
 def _zones(zones: pa.Table) -> Html:

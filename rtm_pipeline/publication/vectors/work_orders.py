@@ -41,7 +41,8 @@ def work_orders(content: ReleaseContent) -> pa.Table | None:
     if not present:
         return None
     tables = {name: content.tables[name] for name in present}
-    budget = any(pc.any(table.column("funded")).as_py() for table in tables.values())
+    portfolio = (content.programs or {}).get("work", {}).get("portfolio")
+    budget = portfolio is not None or any(pc.any(table.column("funded")).as_py() for table in tables.values())
     return pa.concat_tables([_orders(content, name, table, budget) for name, table in tables.items()])
 
 

@@ -37,6 +37,7 @@ WRONG = [
     ("area:\n", "health: {shrank: stop}\narea:\n", "health.shrank", "allowed: off, warn, block"),
     ("area:\n", "health: {layers: {violense: {}}}\narea:\n", "health.layers.violense", "Did you mean 'violence'?"),
     ("{lat: lat, lon: lon}", "[{lat: lat, lon: lon}, native]", "layers.vacant_lots.geometry", "no alternatives"),
+    ("usd: 500000", "usd: 1.0e+999", "programs.budget.usd", "finite number"),
     ("lookback: 1y, label: 311 graffiti", "lookback: 1y, max_influence: 100 ft", "factors.graffiti", "Raise it"),
 ]
 

@@ -14,7 +14,7 @@ from rtm_pipeline.priorities.portfolio.greedy import greedy
 from rtm_pipeline.priorities.portfolio.limits import make_limits
 from rtm_pipeline.priorities.portfolio.portfolio import choose, frontier, own_gains
 from rtm_pipeline.priorities.sites import make_sites
-from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, ShareSpec
+from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, InterventionSpec, PrioritySpec, ShareSpec
 
 QUADRANTS = ["sw", "se", "nw", "ne"]
 
@@ -254,3 +254,11 @@ def test_the_shortcut_for_the_plain_case_takes_what_the_full_pass_takes(make_cit
     assert one.items.tolist() == two.items.tolist()
     assert one.gains.tolist() == two.gains.tolist()
     assert one.items.size > 60
+
+
+def test_crew_days_without_days_a_site_would_limit_nothing():
+    kind = InterventionSpec("mowing", "lot", "mowing_shootings", 500.0)
+    budget = BudgetSpec(usd=1e5, crew_days={"mowing": 20.0})
+    with pytest.raises(ConfigError, match=r"limits mowing, but not how many a site takes.*programs.work.mowing"):
+        PrioritySpec((kind,), budget=budget)
+    assert PrioritySpec((replace(kind, crew_days=0.5),), budget=budget).budget == budget

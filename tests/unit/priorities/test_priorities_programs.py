@@ -172,6 +172,12 @@ def test_optimistic_rows_are_labeled_scenarios(make_city):
     assert "not to be applied city-wide" in rows["greening_poor"]["reason"]
 
 
+def test_a_budget_that_pays_for_no_site_is_refused(make_city):
+    registry = load_registry(REPAIR)
+    with pytest.raises(ConfigError, match=r"400 USD pay for no site; .* mowing and clean-up, costs 472"):
+        prioritize(inputs(make_city), spec(registry, budget=BudgetSpec(usd=400.0)), registry)
+
+
 def offers(values, usd=20_000.0):
     none = np.empty(0, np.int64)
     return [Award(at, usd, none, none, value, value) for at, value in enumerate(values)]

@@ -155,3 +155,23 @@ def test_a_city_overrides_and_adds():
 def test_a_wrong_registry_is_refused(overrides, match):
     with pytest.raises(ConfigError, match=match):
         load_registry(overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"effects": {"mowing_shootings": {"optimistic": "no"}}}, "optimistic must be true or false; found 'no'"),
+        (
+            {"effects": {"demolition_firearm_mixed": {"point_mass_at_zero": "false"}}},
+            "point_mass_at_zero must be true or false",
+        ),
+        ({"effects": {"mowing_shootings": {"study": 5}}}, "study must be text; found 5"),
+        ({"costs": {"mowing_philadelphia": {"note": ["a"]}}}, "note must be text"),
+        ({"defaults": {"mowing": {"label": 7}}}, "label must be text; found 7"),
+        ({"effects": {"ours": {"relative_change": -0.1}}}, "it lacks intervention, target, study, design, setting"),
+        ({"defaults": {"paving": {"label": "paving"}}}, "'paving' is incomplete; it lacks target, effect"),
+    ],
+)
+def test_fields_of_the_wrong_kind_are_told(overrides, words):
+    with pytest.raises(ConfigError, match=words):
+        load_registry(overrides)

@@ -13,6 +13,7 @@ from rtm_pipeline.priorities.eligibility import (
     corrections_from_rows,
     read_corrections,
 )
+from rtm_pipeline.priorities.followup.treated import read_treated
 from rtm_pipeline.priorities.reach import areas_at
 from rtm_pipeline.priorities.sites import OwnerRule, join_sites, make_sites, sites_from_layer
 
@@ -194,3 +195,22 @@ def test_sites_outside_the_study_area_are_none_of_the_citys(grid):
     assert found.reason.tolist() == ["", "outside the study area"]
     areas = areas_at(grid, np.arange(grid.n_cells, dtype=np.int32), sites.x, sites.y)
     assert areas.tolist() == [3, -1]
+
+
+def test_registers_from_spreadsheets_are_read(tmp_path):
+    file = tmp_path / "corrections.csv"
+    lines = [
+        b"\xef\xbb\xbf Site ,STATUS,who,Date,expiry,",
+        b"1-2,garden,Ann,2020-01-02,,",
+        b",,,,,",
+        b"",
+        b"  ,,,,,",
+        b"",
+    ]
+    file.write_bytes(b"\r\n".join(lines))
+    assert read_corrections(file) == (Correction("1-2", "garden", "Ann", date(2020, 1, 2)),)
+    file.write_text("Site,Program,Started\n1-2,mowing,2020-01-02\n,,\n")
+    assert [row.site_id for row in read_treated(file)] == ["1-2"]
+    file.write_text("site,program,started\n1-2,mowing,2020-01-02\n,,\n1-2,mowing,2021-01-02\n")
+    with pytest.raises(ConfigError, match=r"row 3: site 1-2 .* Give one row with its first and its last day"):
+        read_treated(file)

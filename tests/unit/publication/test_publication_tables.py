@@ -102,6 +102,9 @@ def test_without_a_budget_every_site_that_may_be_worked_on(content: ReleaseConte
     selectable = [pc.sum(tables[name].column("selectable")).as_py() for name in ("priority_lots", "priority_buildings")]
     assert orders.num_rows == sum(selectable)
     assert work_orders(dataclasses.replace(content, tables={})) is None
+    # a budget that funds nothing orders nothing, least of all everything
+    nothing = {"work": {"portfolio": {"spent_usd": 0.0}}}
+    assert work_orders(dataclasses.replace(content, tables=tables, programs=nothing)).num_rows == 0
 
 
 def test_the_key_is_the_same_tomorrow(content: ReleaseContent) -> None:
