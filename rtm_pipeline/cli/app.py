@@ -36,7 +36,7 @@ __all__ = [
 # As a city's people come to need them: begin, check, run, look, try, work, keep it going, without a city.
 ORDER = (
     *("new-city", "check", "run", "ui"),
-    *("explain", "compare", "backtest", "stability", "whatif"),
+    *("explain", "compare", "backtest", "stability", "zone-trial", "whatif"),
     *("plan", "helped", "evidence"),
     *("status", "nights", "maintain"),
     *("fit", "accuracy", "areas", "schema"),

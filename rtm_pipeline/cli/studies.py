@@ -1,4 +1,4 @@
-"""Commands that ask a question about a city beside the nightly run: stability."""
+"""Commands that ask a question about a city beside the nightly run: stability, zone-trial."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, DataDir, Set, app, say
+from rtm_pipeline.cli.app import AsJson, Config, ConfigDir, DataDir, Output, Set, app, say
 from rtm_pipeline.cli.arguments import date_of, load_city
+from rtm_pipeline.errors import ConfigError
 
 __all__: list[str] = []
 
@@ -43,3 +44,27 @@ def stability(
         say(json.dumps(stability_records(rows), indent=2))
         return
     say(stability_text(rows, loaded.city.area.unit_m))
+
+
+@app.command()
+def zone_trial(
+    config: Config,
+    first: Annotated[str, typer.Option("--from", help="First day that zones are tried on.")],
+    last: Annotated[str, typer.Option("--to", help="The day after the last.")],
+    data_dir: DataDir = None,
+    output: Output = None,
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Would zones have been in the right places? Past periods, against zones drawn from a kernel density."""
+    from rtm_pipeline.cli.terminal import counted
+    from rtm_pipeline.orchestration.studies.workbench import open_city
+    from rtm_pipeline.orchestration.studies.zone_study import zone_study, zone_study_record, zone_study_text
+
+    begin, end = date_of(first, "--from"), date_of(last, "--to")
+    if begin is None or end is None:
+        raise ConfigError("zone-trial needs --from and --to, such as --from 2025-01-01 --to 2026-01-01.")
+    bench = open_city(config, data_dir=data_dir, output=output, config_dir=config_dir)
+    with counted("periods", quiet=as_json) as listen:
+        found = zone_study(bench, begin, end, listen=listen)
+    say(json.dumps(zone_study_record(found), indent=2) if as_json else zone_study_text(found))

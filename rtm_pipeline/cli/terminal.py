@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from rtm_pipeline.cli.durations import StepDurations, words
 if TYPE_CHECKING:
     from rtm_pipeline.orchestration.run import StepEvent
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "counted"]
 
 
 class Progress:
@@ -72,3 +74,22 @@ class Progress:
         else:
             self._progress.advance(self._task)
         self._progress.update(self._task, left=words(self._durations.remaining()))
+
+
+@contextmanager
+def counted(title: str, *, quiet: bool = False) -> Iterator[Callable[[object], None]]:
+    """A live count of what is being worked on; the callable is told of each as it begins. Quiet when piped."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    console, done = Console(stderr=True), 0
+    with console.status(title) as status:
+
+        def listen(what: object) -> None:
+            nonlocal done
+            done += 1
+            status.update(f"{title}: {done}, {what}")
+
+        yield listen

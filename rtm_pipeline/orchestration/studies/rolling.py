@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.orchestration.run import RunReport
-from rtm_pipeline.orchestration.step import StepContext
 from rtm_pipeline.orchestration.steps.evaluation import EVALUATION
 from rtm_pipeline.orchestration.steps.factors import VINTAGES
 from rtm_pipeline.orchestration.steps.model import factor_inputs
-from rtm_pipeline.orchestration.steps.night import steps_of
+from rtm_pipeline.orchestration.studies.remaking import remade
 from rtm_pipeline.storage.atomic import write_atomic
 from rtm_pipeline.units import Duration
 
@@ -56,19 +54,10 @@ def rolling_accuracy(report: RunReport, cutoffs: Sequence[date], data_dir: Path,
         As of the report's run.
     """
     settings = report.value("settings")
-    steps = steps_of(settings.city)
     wanted = (VINTAGES, *factor_inputs(settings.city), EVALUATION)
     found = []
     for cutoff in cutoffs[:-1]:
-        context = StepContext(replace(settings, as_of=cutoff), data_dir, output, "rolling")
-        made: dict[str, Any] = {}
-        for name in wanted:
-            inputs = {key: made[key] if key in made else report.value(key) for key in steps[name].inputs}
-            result = steps[name].run(context, inputs)
-            for check in result.checks:
-                if not check.passed and steps[name].checks[check.name].blocking:
-                    raise ConfigError(f"Cut-off {cutoff}: {check.name}: {check.message}")
-            made[name] = result.value
+        made = remade(settings, cutoff, wanted, report.value, data_dir=data_dir, output=output)
         found.append(made[EVALUATION].accuracy.as_json())
     return [*found, report.value(EVALUATION).accuracy.as_json()]
 

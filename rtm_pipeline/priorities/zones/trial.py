@@ -19,6 +19,7 @@ __all__ = ["ZoneTrial", "period_starts", "zone_trial"]
 
 Surface = Callable[[date], NDArray[np.float64]]
 REPLICATES = 2_000
+_BLOCK = 8  # periods: about a month
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,14 @@ def zone_trial(
         From the first day of a period to expected incidents by cell, known before it begins.
     incidents_xy, incidents_time : ndarray of float64, shape (m, 2), and of datetime64, shape (m,)
     seed : int
+
+    Raises
+    ------
+    ModelError
+        There are fewer than 16 periods.
     """
+    if len(starts) < 2 * _BLOCK:
+        raise ModelError(f"A trial of zones needs at least {2 * _BLOCK} periods; found {len(starts)}.")
     cell = cells_of(grid, incidents_xy[:, 0], incidents_xy[:, 1])
     inside = cell >= 0
     cell, when = cell[inside], incidents_time[inside]
@@ -109,15 +117,13 @@ def zone_trial(
     )
 
 
-def _interval(difference: NDArray[np.float64], seed: int, block: int = 8) -> tuple[float, float]:
+def _interval(difference: NDArray[np.float64], seed: int) -> tuple[float, float]:
     """95 % interval of a mean over time, by a circular block bootstrap."""
     n = difference.size
-    if n < 2 * block:
-        raise ModelError(f"A trial of zones needs at least {2 * block} periods; found {n}.")
     rng = np.random.default_rng(seed)
-    pieces = -(-n // block)
+    pieces = -(-n // _BLOCK)
     first = rng.integers(0, n, size=(REPLICATES, pieces))
-    index = (first[:, :, None] + np.arange(block)) % n
+    index = (first[:, :, None] + np.arange(_BLOCK)) % n
     means = difference[index.reshape(REPLICATES, -1)[:, :n]].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
