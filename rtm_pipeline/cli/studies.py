@@ -46,7 +46,7 @@ def stability(
     say(stability_text(rows, loaded.city.area.unit_m))
 
 
-@app.command()
+@app.command(short_help="Would zones have been in the right places?")
 def zone_trial(
     config: Config,
     first: Annotated[str, typer.Option("--from", help="First day that zones are tried on.")],
