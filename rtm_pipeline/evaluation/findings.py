@@ -11,6 +11,8 @@ from rtm_pipeline.evaluation.sensitivity import Variant
 
 __all__ = ["diagnostics_json", "findings", "reporting_json"]
 
+_SHARE = 0.05
+
 
 def diagnostics_json(judged: Backtest) -> dict[str, object]:
     """The keys that the diagnostics of a judged forecast add to accuracy.json; none where nothing could be judged."""
@@ -126,7 +128,20 @@ def _variant_sentence(variant: Variant) -> str:
             f" The largest change of an area's part of the priority area is from {most.published:.1%} to "
             f"{most.variant:.1%}."
         )
-    return text
+    return text + _accuracy_sentence(variant)
+
+
+def _accuracy_sentence(variant: Variant) -> str:
+    """What the variant would have caught, beside what the published way caught, in its top 5 % of cells."""
+    if variant.accuracy is None:
+        return ""
+    parts = [
+        f"the {surface} {theirs:.1%} of incidents (as published {ours:.1%})"
+        for surface, item in (("forecast", variant.accuracy.forecast), ("risk terrain", variant.accuracy.terrain))
+        if item is not None
+        for ours, theirs in (item.at(_SHARE),)
+    ]
+    return f" Judged on what came, its top {_SHARE:.0%} would have caught by {' and by '.join(parts)}." if parts else ""
 
 
 def _reporting_sentence(name: str, rates: ReportingRates, level: str | None) -> str:

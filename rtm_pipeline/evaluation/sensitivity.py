@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.backtest_spec import AreaGroups, FactorSet
 from rtm_pipeline.evaluation.measures import Ranking, top_cells
+from rtm_pipeline.evaluation.variant_accuracy import VariantAccuracy, hit_rates
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.model.spec import BootstrapSpec, ModelSpec
 from rtm_pipeline.surface.columns import usable_columns
@@ -28,7 +29,7 @@ from rtm_pipeline.surface.tuning import tune
 from rtm_pipeline.surface.vintage import fit_terrain
 from rtm_pipeline.surface.windows import Features
 
-__all__ = ["Agreement", "Night", "Shift", "Variant", "agreement", "variant_of", "without"]
+__all__ = ["Agreement", "Night", "Shift", "Variant", "agreement", "judged_variant", "variant_of", "without"]
 
 _SHARE = 0.05
 
@@ -114,6 +115,9 @@ class Variant:
         Areas whose part of the priority area (of the forecast) changes most, the largest change first.
     reason : str or None
         Why a part is None.
+    accuracy : VariantAccuracy or None
+        How it would have done on what the night is judged on; None where nothing was judged, or none of its factors
+        was known then.
     """
 
     name: str
@@ -124,6 +128,7 @@ class Variant:
     terms: tuple[str, ...] = ()
     shifts: tuple[Shift, ...] = ()
     reason: str | None = None
+    accuracy: VariantAccuracy | None = None
 
     def as_json(self) -> dict[str, object]:
         """Plain values."""
@@ -142,6 +147,7 @@ class Variant:
             "terms": list(self.terms),
             "shifts": [{"area": s.area, "published": s.published, "variant": s.variant} for s in self.shifts],
             "reason": self.reason,
+            "accuracy": None if self.accuracy is None else self.accuracy.as_json(),
         }
 
 
@@ -175,13 +181,13 @@ def variant_of(
     groups : AreaGroups, optional
         Whose parts of the priority area are compared.
     """
-    terrain, terms, reason = _terrain(night, factors)
+    rrs, terms, reason = _terrain(night, factors)
     shares = _expected(night, factors)
     return Variant(
         name,
         what,
         changed,
-        terrain,
+        None if rrs is None else agreement(night.rrs, rrs),
         agreement(night.expected, shares),
         terms,
         () if groups is None else _shifts(night.expected, shares, night.grid.exposure, groups),
@@ -189,7 +195,29 @@ def variant_of(
     )
 
 
-def _terrain(night: Night, factors: FactorSet) -> tuple[Agreement | None, tuple[str, ...], str | None]:
+def judged_variant(
+    judged: Night, factors: FactorSet, changed: tuple[str, ...], observed: NDArray[np.int64]
+) -> VariantAccuracy:
+    """Make the judged surfaces with other factors and score both on what came.
+
+    Parameters
+    ----------
+    judged : Night
+        As of the cut-off of the judgement: its ``rrs`` (NaN throughout where there was no risk terrain) and
+        ``expected`` are the surfaces whose accuracy is published.
+    factors : FactorSet
+        All factors of the variant, as known then.
+    changed : tuple of str
+    observed : ndarray of int64, shape (n,)
+        The outcome that decided.
+    """
+    terrain = None
+    if bool(np.isfinite(judged.rrs).any()):
+        terrain = hit_rates(observed, judged.rrs, _terrain(judged, factors)[0])
+    return VariantAccuracy(changed, terrain, hit_rates(observed, judged.expected, _expected(judged, factors)))
+
+
+def _terrain(night: Night, factors: FactorSet) -> tuple[NDArray[np.float64] | None, tuple[str, ...], str | None]:
     if not factors.fitted:
         return None, (), "no factor is left for a risk terrain"
     spec = _without_bootstraps(night.model, night.seed)
@@ -200,7 +228,7 @@ def _terrain(night: Night, factors: FactorSet) -> tuple[Agreement | None, tuple[
     except ModelError as error:
         return None, (), str(error)
     terms = tuple(term.variable.name for term in found.fit.terrain.terms)
-    return agreement(night.rrs, found.rrs), terms, None
+    return found.rrs, terms, None
 
 
 def _without_bootstraps(spec: ModelSpec, seed: int) -> ModelSpec:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rtm_pipeline.config.city import City
 from rtm_pipeline.orchestration.steps.evaluation import EVALUATION
-from rtm_pipeline.orchestration.steps.evidence import EVIDENCE, SENSITIVITY, Evidence311
+from rtm_pipeline.orchestration.steps.evidence import EVIDENCE, Evidence311
+from rtm_pipeline.orchestration.steps.sensitivity import SENSITIVITY
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,6 +14,7 @@ from rtm_pipeline.orchestration.steps.model import model_steps
 from rtm_pipeline.orchestration.steps.priorities import priority_steps
 from rtm_pipeline.orchestration.steps.registers import register_steps
 from rtm_pipeline.orchestration.steps.release import release_steps
+from rtm_pipeline.orchestration.steps.sensitivity import sensitivity_steps
 from rtm_pipeline.orchestration.steps.surface import surface_steps
 from rtm_pipeline.orchestration.steps.zones import zone_steps
 
@@ -30,6 +31,7 @@ def steps_of(city: City) -> dict[str, Step]:
         *surface_steps(city),
         *evaluation_steps(city),
         *evidence_steps(city),
+        *sensitivity_steps(city),
         *register_steps(city),
         *priority_steps(city),
         *zone_steps(city),

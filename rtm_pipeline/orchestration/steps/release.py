@@ -15,7 +15,7 @@ from rtm_pipeline.orchestration.artifacts import code_digest
 from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps.evaluation import EVALUATION, area_names
-from rtm_pipeline.orchestration.steps.evidence import EVIDENCE, SENSITIVITY, request_layers
+from rtm_pipeline.orchestration.steps.evidence import EVIDENCE, request_layers
 from rtm_pipeline.orchestration.steps.evidence_products import evidence_facts, evidence_findings, evidence_table
 from rtm_pipeline.orchestration.steps.factors import NIGHTLY, VINTAGES, factor_step
 from rtm_pipeline.orchestration.steps.feedback_since import flagging_release, with_feedback
@@ -32,6 +32,7 @@ from rtm_pipeline.orchestration.steps.program_release import (
 )
 from rtm_pipeline.orchestration.steps.registers import REGISTERS
 from rtm_pipeline.orchestration.steps.release_content import compared_content, credits_of, missing_parts
+from rtm_pipeline.orchestration.steps.sensitivity import SENSITIVITY
 from rtm_pipeline.orchestration.steps.surface import FORECAST
 from rtm_pipeline.orchestration.steps.zones import ZONES
 from rtm_pipeline.orchestration.values import Place, RunVintages

@@ -10,7 +10,18 @@ from support.cells import MadeCity, made_city
 
 from rtm_pipeline.evaluation import sensitivity
 from rtm_pipeline.evaluation.backtest_spec import AreaGroups, FactorSet
-from rtm_pipeline.evaluation.sensitivity import Night, Variant, _shifts, agreement, variant_of, without
+from rtm_pipeline.evaluation.findings import _variant_sentence
+from rtm_pipeline.evaluation.measures import measure
+from rtm_pipeline.evaluation.sensitivity import (
+    Night,
+    Variant,
+    _shifts,
+    agreement,
+    judged_variant,
+    variant_of,
+    without,
+)
+from rtm_pipeline.evaluation.variant_accuracy import HitRates, VariantAccuracy, hit_rates
 from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.surface.forecast import Forecast, forecast
 from rtm_pipeline.surface.windows import Features
@@ -124,3 +135,46 @@ def test_without_nothing_left_there_is_no_terrain(ahead: Forecast):
 def test_leaving_out_names():
     assert set(without(factors("a", "b", "c"), {"b"}).fitted) == {"a", "c"}
     assert without(replace(factors("a"), left_out=(("x", "y"),)), {"a"}).left_out == (("x", "y"),)
+
+
+def test_hit_rates_by_hand():
+    observed = np.r_[np.zeros(390), np.arange(10)].astype(np.int64)  # 45 incidents
+    main, variant = np.arange(400.0), -np.arange(400.0)
+    found = hit_rates(observed, main, variant)
+    assert found is not None
+    assert found.at(0.005) == pytest.approx(((9 + 8) / 45, 0.0))
+    assert found.as_json()["main"]["0.01"] == pytest.approx((9 + 8 + 7 + 6) / 45)
+    assert hit_rates(np.zeros(400, np.int64), main, variant) is None
+    assert hit_rates(observed, None, variant) is None
+
+
+def test_a_variant_is_scored_on_what_came_beside_the_published_surfaces(night: Night, ahead: Forecast):
+    observed = CITY.outcome(3)
+    same = judged_variant(night, factors("lots", "bars"), ("lots",), observed)
+    none = judged_variant(night, factors(), ("lots", "bars"), observed)
+    assert same.forecast is not None
+    assert none.forecast is not None
+    published = measure(observed, ahead.expected).shares
+    assert same.forecast.main == tuple(at.hit_rate.expected for at in published if at.hit_rate is not None)
+    assert same.forecast.variant[3:] == pytest.approx(same.forecast.main[3:], abs=0.02)
+    assert none.forecast.main == same.forecast.main
+    assert sum(none.forecast.variant) < sum(none.forecast.main)  # the made city's factors are real
+    assert none.terrain is None  # not made here
+
+
+def test_a_judgement_without_a_risk_terrain_compares_none(ahead: Forecast):
+    judged = replace(night_of(CITY, ahead), rrs=np.full(CITY.grid.n_cells, np.nan))
+    found = judged_variant(judged, factors(), ("lots",), CITY.outcome(3))
+    assert found.terrain is None
+    assert found.as_json()["hit_rate"]["risk_terrain"] is None  # type: ignore[index]
+
+
+def test_the_sentence_tells_what_would_have_been_caught():
+    rates = HitRates((0.1,) * 6, (0.08,) * 6)
+    plain = Variant("without_311", "without 311", ("a",), None, agreement(np.arange(40.0), np.arange(40.0)))
+    assert "caught" not in _variant_sentence(plain)
+    text = _variant_sentence(replace(plain, accuracy=VariantAccuracy(("a",), rates, rates)))
+    assert text.endswith(
+        "Judged on what came, its top 5% would have caught by the forecast 8.0% of incidents "
+        "(as published 10.0%) and by the risk terrain 8.0% of incidents (as published 10.0%)."
+    )
