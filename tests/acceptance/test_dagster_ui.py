@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from support.city import ROOT
+from support.server import rtm_ui
 from support.small_city import OxbowNight
 
 pytestmark = pytest.mark.acceptance
@@ -35,35 +30,13 @@ def output(oxbow_night: OxbowNight, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def ui(oxbow_night: OxbowNight, output: Path) -> Iterator[str]:
     """`rtm ui` on loopback; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     places = {
         "RTM_CONFIG_DIR": str(oxbow_night.configs),
         "RTM_DATA_DIR": str(oxbow_night.city.folder),
         "RTM_OUTPUT": str(output),
     }
-    log = (output / "ui.log").open("w")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "rtm_pipeline", "ui", "--port", str(port)],
-        cwd=ROOT,
-        env=os.environ | places,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(lambda: _answers(address), "the UI answers")
+    with rtm_ui(places, output / "ui.log") as address:
         yield address
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(timeout=20)
-        except subprocess.TimeoutExpired:  # how a busy machine takes leave of a server is not what is tested
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait(timeout=60)
-        log.close()
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +65,6 @@ def _wait_for(done: Any, what: str) -> Any:
             return found
         time.sleep(1)
     raise AssertionError(f"waited {PATIENCE_S} s in vain until {what}")
-
-
-def _answers(address: str) -> bool:
-    try:
-        return requests.get(f"{address}/server_info", timeout=5).ok
-    except requests.RequestException:
-        return False
 
 
 def _ask(address: str, query: str) -> dict[str, Any]:

@@ -113,6 +113,27 @@ class Server:
 
 
 @contextmanager
+def rtm_ui(places: dict[str, str], log: Path) -> Iterator[str]:
+    """`rtm ui` on loopback; its address."""
+    port = free_port()
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "rtm_pipeline", "ui", "--port", str(port)],
+            cwd=ROOT,
+            env=os.environ | places,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(lambda: requests.get(f"{address}/server_info", timeout=5).ok, 240, "the UI")
+            yield address
+        finally:
+            _end(server)
+
+
+@contextmanager
 def installation(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
     """Code server, daemon and webserver with the files of deploy/, polling faster than an installation would."""
     home, logs = folder / "home", folder / "logs"

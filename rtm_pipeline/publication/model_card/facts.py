@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rtm_pipeline.publication.content import ReleaseContent
+from rtm_pipeline.publication.editions.protected_counts import LEAST_COUNT
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.words import amount, count, listed, percent, plural
 
@@ -101,6 +102,23 @@ def often_chosen(content: ReleaseContent) -> list[tuple[str, str, str]]:
     ]
 
 
+def _zones(content: ReleaseContent) -> list[str]:
+    """That zones were in force while the incidents of the fit happened; never where."""
+    zones = (content.programs or {}).get("zones")
+    if not zones:
+        return []
+    seen = zones["in_fit"]
+    if not seen["periods"]:
+        return ["The city makes short-lived zones; none was in force while the incidents of the model happened."]
+    few = 0 < seen["incidents"] < LEAST_COUNT
+    share = f"Fewer than {LEAST_COUNT}" if few else percent(seen["share"])
+    return [
+        f"The city makes short-lived zones: they were in force on {plural(seen['days'], 'day')} while the incidents of "
+        f"the model happened. {share} of these incidents lie where and when they were; what was done there shows in "
+        "them, too."
+    ]
+
+
 def known_limits(content: ReleaseContent, facts: Facts) -> list[str]:
     """What a reader has to keep in mind, first what this run shows, then what holds for every run."""
     found = []
@@ -122,6 +140,7 @@ def known_limits(content: ReleaseContent, facts: Facts) -> list[str]:
         )
     if facts.model.n_events < 200:
         found.append(f"Only {plural(facts.model.n_events, facts.unit)} stand behind the model.")
+    found += _zones(content)
     return [
         *found,
         "It knows reported incidents only. Where fewer are reported, or reported later, it sees less than there is.",
