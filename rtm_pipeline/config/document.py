@@ -47,11 +47,14 @@ class Document:
         The content as plain values.
     lines : dict
         Key path -> line number, 1-based.
+    overridden : frozenset of tuple
+        Key paths that ``--set`` gave; they stand in no line.
     """
 
     path: Path
     values: dict[str, Any]
     lines: dict[KeyPath, int]
+    overridden: frozenset[KeyPath] = frozenset()
 
     def line_of(self, keys: KeyPath) -> int | None:
         """Line of a key, or of the nearest key above it that is written in the file."""
@@ -61,7 +64,9 @@ class Document:
         return None
 
     def where(self, keys: KeyPath) -> str:
-        """``file:line`` for messages."""
+        """``file:line`` for messages, or ``--set``."""
+        if any(keys[: len(given)] == given for given in self.overridden):
+            return "--set"
         line = self.line_of(keys)
         return f"{self.path}:{line}" if line else f"{self.path}"
 

@@ -73,10 +73,21 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _with_unit(example: str) -> BeforeValidator:
+    """Refuses a bare number with words that a person can follow: 250 of what?"""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise ValueError(f"a number needs its unit, as in {example}")
+        return value
+
+    return BeforeValidator(check, json_schema_input_type=str)
+
+
 Plain = str | int | float
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")]
 Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=Plain)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list, json_schema_input_type=Plain | list[Plain])]
-LengthText = Annotated[str, AfterValidator(_length)]
-DurationText = Annotated[str, AfterValidator(_duration)]
+LengthText = Annotated[str, AfterValidator(_length), _with_unit("'250 ft', '100 m' or '3 blocks'")]
+DurationText = Annotated[str, AfterValidator(_duration), _with_unit("'1y' or '90d'")]
 RelativePath = Annotated[str, AfterValidator(_relative)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from rtm_pipeline.config.document import Document, _Loader
+from rtm_pipeline.config.document import Document, KeyPath, _Loader
 from rtm_pipeline.errors import ConfigError
 
 __all__ = ["apply_overrides"]
@@ -20,6 +20,7 @@ def apply_overrides(document: Document, assignments: Sequence[str]) -> Document:
     Values are read as YAML (``[a, b]`` is a list, ``null`` removes a default). Lists are addressed by index.
     """
     values = copy.deepcopy(document.values)
+    given: set[KeyPath] = set()
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals or not path.strip():
@@ -28,22 +29,26 @@ def apply_overrides(document: Document, assignments: Sequence[str]) -> Document:
             value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer scalars
         except yaml.YAMLError:
             raise ConfigError(f"--set {assignment!r}: the value is not valid YAML.") from None
-        _assign(values, path.strip().split("."), value, assignment)
-    return Document(document.path, values, document.lines)
+        given.add(_assign(values, path.strip().split("."), value, assignment))
+    return Document(document.path, values, document.lines, frozenset(given))
 
 
-def _assign(values: Any, path: list[str], value: Any, assignment: str) -> None:
+def _assign(values: Any, path: list[str], value: Any, assignment: str) -> KeyPath:
+    """Put the value where the path leads; the path, with numbers as indices of lists."""
+    keys: list[str | int] = []
     for part in path[:-1]:
-        if isinstance(values, list):
-            values = values[_index(values, part, assignment)]
-        elif isinstance(values, dict):
-            if not isinstance(values.get(part), dict | list):
-                values[part] = {}
-            values = values[part]
-    if isinstance(values, list):
-        values[_index(values, path[-1], assignment)] = value
-    else:
-        values[path[-1]] = value
+        key = _key(values, part, assignment)
+        keys.append(key)
+        if isinstance(values, dict) and not isinstance(values.get(part), dict | list):
+            values[part] = {}
+        values = values[key]
+    last = _key(values, path[-1], assignment)
+    values[last] = value
+    return (*keys, last)
+
+
+def _key(values: Any, part: str, assignment: str) -> str | int:
+    return _index(values, part, assignment) if isinstance(values, list) else part
 
 
 def _index(values: list[Any], part: str, assignment: str) -> int:

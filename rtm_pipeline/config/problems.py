@@ -127,6 +127,8 @@ def _sentence(details: ErrorDetails, keys: KeyPath, allowed: list[str]) -> str:
         return f"found {_short(found)}; it must match {context.get('pattern')}."
     if kind == "value_error":
         return f"found {_short(found)}: {str(context.get('error')).rstrip('.')}."
+    if kind == "string_type" and isinstance(found, int) and last == "crs":
+        return f"found {found}: say whose number it is, as in EPSG:{found}."
     return f"found {_short(found)}: {details['msg'][0].lower()}{details['msg'][1:]}."
 
 

@@ -33,6 +33,7 @@ def source_of(name: str, model: SourceModel, city: CityModel) -> Source:
             sheet=model.sheet,
             encoding=model.encoding,
             delimiter=model.delimiter,
+            decimal=model.decimal,
             crs=model.crs,
             **common,  # type: ignore[arg-type]
         )

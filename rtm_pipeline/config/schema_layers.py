@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from rtm_pipeline.config.fields import DurationText, RelativePath, Slug, Strict, Text, TextList
 from rtm_pipeline.config.schema_sources import Origin
+from rtm_pipeline.config.until_formats import formats_of_the_date
 
 __all__ = ["ConditionModel", "GeometryModel", "LayerModel", "WhereModel"]
 
@@ -264,7 +265,7 @@ class LayerModel(Strict):
     known_at: KnownAtModel = KnownAtModel()
     """From when on a row could be known; its date by default."""
     until: DateModel | None = None
-    """When a site or request ceased."""
+    """When a site or request ceased; written as the date, unless its formats are told."""
     key: TextList = ()
     """Identity of a row; repeats are counted as duplicate."""
     incident: TextList = ()
@@ -294,6 +295,11 @@ class LayerModel(Strict):
     """Whether a night without a row is fine."""
     flags: dict[Slug, FlagModel] = {}
     """Named subsets of the rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way_of_dates(cls, value: Any) -> Any:
+        return formats_of_the_date(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> LayerModel:

@@ -62,6 +62,8 @@ class FileSourceModel(_SourceBase):
     """Text encoding of a CSV; found out by default."""
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1, strip_whitespace=False)] = ","
     """Character between the fields of a CSV."""
+    decimal: Literal[".", ","] = "."
+    """Mark before the decimals of numbers in a CSV; with a comma, dots between thousands are dropped."""
     crs: str | None = None
     """CRS of a vector file that does not say its own."""
 

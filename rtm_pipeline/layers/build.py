@@ -22,6 +22,7 @@ from rtm_pipeline.layers.layer import Layer, LayerCounts, LayerResult
 from rtm_pipeline.layers.reading import Reading, read_rows
 from rtm_pipeline.layers.repeats import link_repeats
 from rtm_pipeline.layers.spec import LayerSpec
+from rtm_pipeline.layers.unread import unread_words
 from rtm_pipeline.layers.yearly import located_shares
 from rtm_pipeline.sources.source_read import FILE, GEOMETRY, ROW
 
@@ -253,9 +254,7 @@ def _check_not_empty(spec: LayerSpec, counts: LayerCounts, notes: Mapping[str, o
     if counts.kept or (spec.may_be_empty and not wrong_crs):
         return
     seen = f" The coordinates look like {notes['coordinates_look_like']}." if "coordinates_look_like" in notes else ""
-    if Fate.UNREADABLE_DATE.reason in counts.quarantined and spec.date is not None:
-        shapes = notes.get(f"unreadable_{spec.date.column}")
-        seen += f" Dates in {spec.date.column!r} look like {shapes}, which none of {spec.date.formats} fits."
+    seen += "".join(f" {text}" for text in unread_words(spec, notes))
     raise SchemaError(
         f"Layer {spec.name!r} from source {spec.source!r} is empty: {describe_rows(counts)}.{seen} Check the source, "
         "the filter and the CRS of the layer, or say may_be_empty: true if that is how it is."

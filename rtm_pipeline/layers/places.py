@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from rtm_pipeline.layers.location_text import read_locations
 from rtm_pipeline.layers.projection import WGS84, guess_crs, project_points, project_shapes
 from rtm_pipeline.layers.shapes import Shapes, points_of, read_shapes, repair
 from rtm_pipeline.layers.spec import GeometrySpec, LayerSpec
+from rtm_pipeline.layers.value_shapes import shapes_of
 from rtm_pipeline.sources.source_read import GEOMETRY
 
 __all__ = ["Places", "read_places"]
@@ -96,7 +98,7 @@ def read_places(spec: LayerSpec, columns: TextColumns, frame: Frame, source_crs:
         _fill_in(spec, raw, other, columns)
     piled = _on_default_geocode(spec, raw) & (fates == Fate.KEPT)
     fates[piled] = Fate.DEFAULT_GEOCODE
-    notes: dict[str, object] = {}
+    notes = _unread_numbers(spec.geometry, columns, fates)
     if raw.shapes is None:
         x, y = project_points(raw.x, raw.y, raw.crs, frame.crs)
         shapes = None
@@ -169,6 +171,19 @@ def _read_numbers(geometry: GeometrySpec, columns: TextColumns, crs: str) -> _Ra
     if geometry.latitude_first:
         return _Raw(second.values, first.values, None, crs, fates)
     return _Raw(first.values, second.values, None, crs, fates)
+
+
+def _unread_numbers(geometry: GeometrySpec, columns: TextColumns, fates: Fates) -> dict[str, object]:
+    """What coordinates look like that are no numbers."""
+    unread = np.flatnonzero(fates == Fate.UNREADABLE_LOCATION)
+    if not unread.size or geometry.kind not in ("xy", "latlon"):
+        return {}
+    found: dict[str, object] = {}
+    for name in geometry.columns:
+        bad = unread[columns.numbers(name).unreadable[unread]]
+        if bad.size:
+            found[f"unreadable_{name}"] = shapes_of(columns.text(name).take(pa.array(bad)))
+    return found
 
 
 def _read_location(geometry: GeometrySpec, columns: TextColumns) -> _Raw:

@@ -8,20 +8,19 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rtm_pipeline.layers.account import Fate, Fates
 from rtm_pipeline.layers.columns import TextColumns
 from rtm_pipeline.layers.dates import NAT, Times, end_of_period, read_hours, read_times
 from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.spec import DateSpec, LayerSpec
+from rtm_pipeline.layers.value_shapes import shapes_of
 from rtm_pipeline.units import Duration
 
 __all__ = ["EARLIEST", "Timing", "read_timing"]
 
 # 1900-01-01 is what many systems write for "unknown"; feeds hold rows dated there.
 EARLIEST = np.datetime64("1900-01-02", "s")
-MOST_SHAPES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +80,7 @@ def _read(
     missing = column.codes < 0
     unreadable = ~missing & np.isnat(times)
     if unreadable.any():
-        notes[f"unreadable_{spec.column}"] = _shapes_of(column.values.take(pa.array(column.codes[unreadable])))
+        notes[f"unreadable_{spec.column}"] = shapes_of(column.values.take(pa.array(column.codes[unreadable])))
     if spec.hour is not None:
         hours = columns.distinct(spec.hour)
         seconds = hours.spread(read_hours(hours.values), -1).astype(np.int64)
@@ -91,14 +90,6 @@ def _read(
         times = np.where(known, with_hour, times)
         notes["hour_missing_or_unreadable"] = int(np.count_nonzero(~known & ~missing))
     return times, missing, unreadable
-
-
-def _shapes_of(values: pa.StringArray) -> dict[str, int]:
-    """The most frequent shapes of values, such as ``99/99/9999 99:99 AA``: enough to write a format, no value told."""
-    digits = pc.replace_substring_regex(values, r"\d", "9")
-    shapes = pc.value_counts(pc.utf8_slice_codeunits(pc.replace_substring_regex(digits, r"\pL", "A"), 0, 40))
-    ranked = sorted(shapes.to_pylist(), key=lambda shape: (-shape["counts"], shape["values"]))
-    return {shape["values"]: shape["counts"] for shape in ranked[:MOST_SHAPES_SHOWN]}
 
 
 def _judge_dates(

@@ -116,7 +116,11 @@ def near(name: str, names: Sequence[str]) -> str:
     """`` Did you mean 'x'?`` if one of ``names`` resembles ``name``, else nothing."""
     by_case = {other.casefold(): other for other in names}
     close = difflib.get_close_matches(name.casefold(), list(by_case), n=1, cutoff=0.6)
-    return f" Did you mean {by_case[close[0]]!r}?" if close else ""
+    if not close:
+        return ""
+    found = by_case[close[0]]
+    quotes = " In YAML it needs quotes: else a # after a blank begins a comment." if " #" in found else ""
+    return f" Did you mean {found!r}?{quotes}"
 
 
 def some_names(names: Sequence[str], most: int = 60) -> str:

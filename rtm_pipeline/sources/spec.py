@@ -49,6 +49,8 @@ class FileSource:
         The layer inside a GeoPackage or geodatabase that has several.
     encoding : str, optional
         Text encoding of CSV; by default UTF-8 (a BOM is dropped), else Windows-1252, decided file by file.
+    decimal : str
+        Mark before the decimals of numbers in CSV, ``.`` or ``,``.
     null_values : tuple of str
         Spellings of "missing" beside the empty text; blanks around a value never count.
     aliases : mapping of str to tuple of str
@@ -68,6 +70,7 @@ class FileSource:
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str = ","
+    decimal: str = "."
     null_values: tuple[str, ...] = ()
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     crs: str | None = None

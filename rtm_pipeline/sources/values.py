@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["as_text", "json_text", "stripped"]
+__all__ = ["as_text", "json_text", "stripped", "with_decimal_points"]
 
 # json.dumps makes an encoder for each call that asks for anything special, which takes longer than the encoding.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
@@ -37,6 +37,16 @@ def stripped(column: pa.ChunkedArray, null_values: Sequence[str] = ()) -> pa.Chu
     if not pc.any(missing, min_count=0).as_py():
         return trimmed
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+
+
+def with_decimal_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers that are written with a decimal comma (``5.938.000,25``), with a point (``5938000.25``).
+
+    Any other text, such as ``B, 12`` or ``1,2,3``, stays as it is.
+    """
+    written = pc.match_substring_regex(column, r"^[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+$")
+    plain = pc.replace_substring(pc.replace_substring(column, ".", ""), ",", ".")
+    return pc.if_else(written, plain, column)
 
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -136,10 +136,11 @@ def _edited(text: str, pieces: list[str]) -> str:
     """The configuration after the page's pieces were put in, as a person would: sections by their names."""
     values = yaml.safe_load(text)
     violence, layers, factors, sources = (yaml.safe_load(piece) for piece in pieces[:4])
+    dated = next(piece for piece in map(yaml.safe_load, pieces) if "as_of" in piece)
     values["layers"] = violence | layers
     values["factors"] = factors["factors"]
     values["sources"] = sources["sources"]
-    values["as_of"] = "2024-01-01"  # the files end with 2023
+    values |= dated
     values["model"]["bootstrap"] = {"refits": 50, "selections": 4}  # few, to be quick
     return yaml.safe_dump(values, sort_keys=False)
 

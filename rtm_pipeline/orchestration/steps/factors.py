@@ -8,9 +8,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from rtm_pipeline.config.city import City
+from rtm_pipeline.errors import ModelError
 from rtm_pipeline.factors.spec import FactorSpec
 from rtm_pipeline.layers.layer import Layer, LayerResult
 from rtm_pipeline.orchestration.metadata import markdown_picture, records_table
+from rtm_pipeline.orchestration.outcome_end import last_day, silence
 from rtm_pipeline.orchestration.step import Step, StepContext, StepResult
 from rtm_pipeline.orchestration.steps.ingest import PLACE, layer_step
 from rtm_pipeline.orchestration.values import FactorPair, Place, RunVintages
@@ -59,6 +61,9 @@ def _choose_vintages(context: StepContext, inputs: Mapping[str, Any]) -> StepRes
     outcome: LayerResult = inputs[layer_step(city.outcome.layer)]
     lag = city.outcome.lag if city.outcome.lag is not None else measured_lag(outcome.layer, context.as_of)
     value = vintages_of(city, context.as_of, lag)
+    last = last_day(outcome.layer)
+    if last is not None and last < value.nightly.outcome.start:
+        raise ModelError(f"There is nothing to explain: {silence(last, value.nightly.outcome)}")
     return StepResult(
         value,
         {

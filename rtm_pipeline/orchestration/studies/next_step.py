@@ -109,6 +109,8 @@ def next_after_sources(city: City, found: Mapping[str, Any]) -> str:
             f"look at layers.{city.outcome.layer}: only {outcome['inside']:,} rows lie in the study area; a model "
             "needs 50 incidents and more. Check its filter, its CRS and the boundary."
         )
+    if found.get("outcome_silence"):
+        return str(found["outcome_silence"])
     empty = [name for name, layer in layers.items() if not layer["kept"]]
     if empty:
         return f"look at layers.{empty[0]}: no row was kept. Check its filter and columns."

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from rtm_pipeline.config.city import COVERS_AREA, City
 from rtm_pipeline.config.load import LoadedConfig
 from rtm_pipeline.errors import RtmError
+from rtm_pipeline.orchestration.outcome_end import last_day, silence
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.process import turns_folder
 from rtm_pipeline.orchestration.snapshots import source_rows
@@ -33,6 +34,7 @@ def check_sources(
     A layer that fails does not hide the others: its error stands beside them under ``errors``. So does one of the
     registers of programs (corrections, treated sites, plans, accepted evidence), which the night reads too.
     """
+    from rtm_pipeline.layers.unread import unread_words
     from rtm_pipeline.layers.yearly import outcome_by_year
 
     city = loaded.city
@@ -64,7 +66,12 @@ def check_sources(
             "duplicate": counts.duplicate,
             "quarantined": dict(counts.quarantined),
             "notes": dict(result.notes),
+            "unread": unread_words(spec, result.notes),
         }
+        last = last_day(result.layer) if name == city.outcome.layer and city.outcome.lag is not None else None
+        if last is not None:
+            day = city.as_of or now.astimezone(ZoneInfo(city.timezone)).date()
+            found["outcome_silence"] = silence(last, city.fit_vintage(day).outcome)
     outcome = city.layers[city.outcome.layer]
     if outcome.source in rows:
         source = rows[outcome.source]
@@ -131,6 +138,7 @@ def source_check_text(found: Mapping[str, Any]) -> str:
             reasons = ", ".join(f"{reason} {number:,}" for reason, number in sorted(layer[what].items()))
             if reasons:
                 lines.append(f"      {what.replace('_', ' ')}: {reasons}")
+        lines += [f"      {text}" for text in layer["unread"]]
     lines += _years_text(found.get("outcome_by_year"))
     lines += _registers_text(found.get("registers"))
     for name, error in found["errors"].items():

@@ -16,7 +16,7 @@ from rtm_pipeline.sources.files.part import Part
 from rtm_pipeline.sources.headers import HeaderMatch, match_headers
 from rtm_pipeline.sources.source_read import MALFORMED
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
-from rtm_pipeline.sources.values import stripped
+from rtm_pipeline.sources.values import stripped, with_decimal_points
 
 __all__ = ["read_csv"]
 
@@ -73,6 +73,8 @@ def read_csv(data: bytes, wanted: Sequence[ColumnRequest], spec: FileSource, *, 
             "probably cut. Fetch it again."
         )
     columns = {name: stripped(table.column(name), spec.null_values) for name, _ in match.positions}
+    if spec.decimal == ",":
+        columns = {name: with_decimal_points(column) for name, column in columns.items()}
     notes = () if text.data.endswith((b"\n", b"\r", b"\x1a")) else ("no line break after the last record",)
     return Part(
         table=pa.table({**columns, MALFORMED: table.column(MALFORMED)}),

@@ -16,6 +16,7 @@ from rtm_pipeline.sources.files.parquet import read_parquet
 from rtm_pipeline.sources.files.part import Part
 from rtm_pipeline.sources.files.paths import FoundFile, digest_of, find_files, stamp_of
 from rtm_pipeline.sources.files.shapefile import check_shapefile, parts_in_zip, parts_on_disk
+from rtm_pipeline.sources.files.transfer_limit import check_whole
 from rtm_pipeline.sources.files.vector import read_vector
 from rtm_pipeline.sources.headers import merge_requests
 from rtm_pipeline.sources.source_read import FILE, GEOMETRY, MALFORMED, ROW, FileRead, SourceRead
@@ -79,6 +80,7 @@ def read_files(
                 raise SourceError(f"{where}: the file was changed while it was read. Run again once it is whole.")
         except OSError as error:
             raise SourceError(f"{where}: it can't be read ({error.strerror or error}).") from None
+    check_whole(spec, (part.more_to_come for part in parts), sum(file.rows for file in files))
     crs = _one_crs(files, spec) if geometry else None
     return SourceRead(table=_joined(parts), files=tuple(files), crs=crs)
 

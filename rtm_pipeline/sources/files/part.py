@@ -23,6 +23,8 @@ class Part:
         Which header was which column.
     crs : str, optional
         CRS of ``geometry``.
+    more_to_come : bool
+        Whether the file says itself that the service had more rows than it gave (``exceededTransferLimit``).
     """
 
     table: pa.Table
@@ -30,3 +32,4 @@ class Part:
     encoding: str | None = None
     crs: str | None = None
     notes: tuple[str, ...] = ()
+    more_to_come: bool = False

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
 from rtm_pipeline.sources.files.part import Part
+from rtm_pipeline.sources.files.transfer_limit import more_to_come
 from rtm_pipeline.sources.headers import HeaderMatch, match_headers, near, some_names
 from rtm_pipeline.sources.source_read import GEOMETRY, MALFORMED
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
@@ -73,10 +74,10 @@ def read_vector(
     for warning in caught:
         logger.warning("%s: %s", where, warning.message)
     notes = tuple(dict.fromkeys(str(warning.message) for warning in caught))
-    return Part(table=table, match=match, encoding=None, crs=crs, notes=notes)
+    return Part(table=table, match=match, encoding=None, crs=crs, notes=notes, more_to_come=more_to_come(origin))
 
 
-def _sheet(origin: str | Path | bytes, spec: FileSource, where: str) -> str:
+def _sheet(origin: str | Path | bytes, spec: FileSource, where: str) -> str | int:
     import pyogrio
 
     layers = [str(name) for name, _ in pyogrio.list_layers(_opened(origin))]
@@ -92,10 +93,11 @@ def _sheet(origin: str | Path | bytes, spec: FileSource, where: str) -> str:
             f"{where}: it has {len(layers)} layers: {some_names(layers)}. Say under the source's sheet which one to "
             "read."
         )
-    return layers[0]
+    # By number: a file in memory without a name of its own is called otherwise each time that it is opened.
+    return 0
 
 
-def _info(origin: str | Path | bytes, sheet: str, spec: FileSource) -> Mapping[str, Any]:
+def _info(origin: str | Path | bytes, sheet: str | int, spec: FileSource) -> Mapping[str, Any]:
     import pyogrio
 
     info: Mapping[str, Any] = pyogrio.read_info(
@@ -106,7 +108,7 @@ def _info(origin: str | Path | bytes, sheet: str, spec: FileSource) -> Mapping[s
 
 def _read(
     origin: str | Path | bytes,
-    sheet: str,
+    sheet: str | int,
     spec: FileSource,
     info: Mapping[str, Any],
     match: HeaderMatch,

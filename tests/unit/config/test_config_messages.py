@@ -18,6 +18,9 @@ WRONG = [
     ("c_typeSimple: lot}", "c_typeSimple: {perfix: [lot]}}", "where.c_typeSimple.perfix", "Did you mean 'prefix'?"),
     ("source: vacancy\n", "source: vacncy\n", "layers.vacant_lots.source", "Did you mean 'vacancy'?"),
     ("cell_size: 250 ft", "cell_size: 250 feets", "area.cell_size", "is not a length"),
+    ("cell_size: 250 ft", "cell_size: 250", "area.cell_size", "needs its unit, as in '250 ft'"),
+    ("lag: 0d", "lag: 30", "outcome.lag", "needs its unit, as in '1y'"),
+    ("crs: ESRI:102696  ", "crs: 102696  ", "area.crs", "as in EPSG:102696"),
     ("kind: file, path: city_limits", "kind: fil, path: city_limits", "sources.limits.kind", "Did you mean 'file'?"),
     ("path: city_limits.shp", "path: ../city_limits.shp", "sources.limits.path", "may not contain '..'"),
     ("path: city_limits.shp", "path: /etc/passwd", "sources.limits.path", "must be relative"),
@@ -99,6 +102,8 @@ def test_overrides_are_validated_alike() -> None:
     assert loaded.city.model.bootstrap.refits == 0
     with pytest.raises(ConfigError, match=r"outcome\.unit"):
         load_config(ST_LOUIS, ["outcome.unit=rows"])
+    with pytest.raises(ConfigError, match=r"  --set: area.cell_size: found 100: a number needs its unit"):
+        load_config(ST_LOUIS, ["area.cell_size=100"])
     with pytest.raises(ConfigError, match=r"write key.path=value"):
         load_config(ST_LOUIS, ["outcome.unit"])
 
@@ -129,3 +134,21 @@ def test_only_declared_columns_are_asked_for() -> None:
     assert columns == {"XCoord", "YCoord", "DateOccur", "CodedMonth", "Complaint", "Crime", "Count"}
     renamed = next(request for request in city.columns["slmpd"] if request.name == "XCoord")
     assert renamed.alternatives == ("X-Coord",)
+
+
+@pytest.mark.parametrize(
+    ("until", "formats"),
+    [
+        ("ENDED", ("%m/%d/%Y", "iso")),
+        ("{column: ENDED}", ("%m/%d/%Y", "iso")),
+        ("{column: ENDED, formats: [epoch_ms]}", ("epoch_ms",)),
+    ],
+)
+def test_an_end_is_written_as_the_beginning_unless_told(tmp_path: Path, until: str, formats: tuple[str, ...]) -> None:
+    layer = f"    date: {{column: BEGUN, formats: ['%m/%d/%Y']}}\n    until: {until}\n"
+    text = ST_LOUIS.read_text().replace("  vacant_lots:\n", f"  vacant_lots:\n{layer}", 1)
+    (tmp_path / "city.yaml").write_text(text.replace("    known_at: 2017-12-31\n", "", 1))
+    loaded = load_config(tmp_path / "city.yaml")
+    for city in (loaded.city, city_of(loaded.settings)):
+        assert city.layers["vacant_lots"].until is not None
+        assert city.layers["vacant_lots"].until.formats == formats

@@ -244,3 +244,14 @@ def test_alternatives_are_for_points(read: Read, site: Site, snapshot: Snapshot)
     ways = GeometrySpec("geojson", ("g",), alternatives=(GeometrySpec("latlon", ("lat", "lon")),))
     with pytest.raises(ConfigError, match="are for points"):
         read(site(geometry=ways), table)
+
+
+def test_coordinates_with_decimal_commas_are_shown_with_the_remedy(site: Site, snapshot: Snapshot, read: Read) -> None:
+    spec = site(geometry=GeometrySpec("xy", ("x", "y"), "EPSG:26915"), may_be_empty=False)
+    table = snapshot({"x": ["360000,25"] * 2, "y": ["4325000,5"] * 2})
+    with pytest.raises(SchemaError, match=r"in 'x' look like \{'999999,99': 2\}.* Write decimal: \",\" at sources"):
+        read(spec, table)
+    table = snapshot({"x": ["withheld", "360000"], "y": ["4325000", "4325000"]})
+    result = read(spec, table)
+    assert result.notes["unreadable_x"] == {"AAAAAAAA": 1}
+    assert "unreadable_y" not in result.notes

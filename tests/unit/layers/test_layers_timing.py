@@ -60,6 +60,9 @@ def test_dates_that_no_format_fits_are_shown_by_their_shape(dated: Callable[...,
         SchemaError, match=r"Dates in 'when' look like \{'99/99/9999 99:99 AA': 2, .* none of \('iso',\) fits"
     ):
         dated({"when": when[:3]}, date=DateSpec("when"), may_be_empty=False)
+    advice = r'Write formats: \["%m/%d/%Y %I:%M %p"\] \(or \["%d/%m/%Y %I:%M %p"\], if the day comes first\) at layers'
+    with pytest.raises(SchemaError, match=advice):
+        dated({"when": when[:3]}, date=DateSpec("when"), may_be_empty=False)
 
 
 def test_the_fetch_date_is_local(site: Site, snapshot: Snapshot, read: Read) -> None:

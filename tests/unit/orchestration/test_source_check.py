@@ -69,3 +69,20 @@ def test_registers_are_read_as_the_night_reads_them(city: Path, rtm: Command) ->
         assert "violence" in answer.out, "the layers are accounted for beside it"
         (history / name).unlink() if before is None else (history / name).write_bytes(before)
     assert check(rtm, city).code == 0
+
+
+def test_an_outcome_that_ends_before_its_window_is_said_before_and_by_the_night(tmp_path: Path, rtm: Command) -> None:
+    """Files of past years and no as_of: the window would be the year before today."""
+    write_made_city(tmp_path, as_of=False)
+    answer = check(rtm, tmp_path)
+    assert answer.code == 0, answer.err
+    advice = "Set as_of: 2024-01-01, the day after the files end"
+    assert "Next: the outcome ends on 2023-12-31" in answer.out
+    assert "no row lies in it" in answer.out
+    assert advice in answer.out
+    assert "Next: rtm run smallville" in check(rtm, tmp_path, "--set", "as_of=2024-01-05").out
+    assert "no row lies in its last 59 days" in check(rtm, tmp_path, "--set", "as_of=2024-02-29").out
+    folders = ("--config-dir", tmp_path / "configs", "--data-dir", tmp_path / "data" / "smallville")
+    night = rtm("run", "smallville", *folders, "--output", tmp_path / "output")
+    assert night.code == 3
+    assert advice in night.err

@@ -259,3 +259,18 @@ def test_values_do_not_reach_the_log(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     read(tmp_path, "a,b,c,name\n1,2,3,CANARY\n4\n5,6,7,CANARY\n")
     assert "CANARY" not in caplog.text
+
+
+def test_numbers_with_a_decimal_comma(tmp_path):
+    text = "a;b;c\n559694,26;5.941.088,93;-3,5\n1,2,3;B, 12;7\n;12;1.234\n"
+    assert rows(read(tmp_path, text, delimiter=";", decimal=",")) == [
+        ("559694.26", "5941088.93", "-3.5"),
+        ("1,2,3", "B, 12", "7"),
+        (None, "12", "1.234"),
+    ]
+    assert rows(read(tmp_path, text, delimiter=";"))[0] == ("559694,26", "5.941.088,93", "-3,5")
+
+
+def test_a_header_with_a_comment_sign_is_named_with_its_quotes(tmp_path):
+    with pytest.raises(SchemaError, match=r"Did you mean 'Stop #'\? In YAML it needs quotes"):
+        read(tmp_path, "Stop #,x\n1,2\n", (ColumnRequest("Stop"),))

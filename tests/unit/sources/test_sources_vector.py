@@ -269,3 +269,28 @@ def test_plain_parquet(tmp_path):
     (tmp_path / "x.parquet").write_bytes(whole[:-20])
     with pytest.raises(SourceError, match=r"x\.parquet"):
         read(tmp_path, "x.parquet", geometry=False)
+
+
+def page(path, more, at):
+    """A page as an ArcGIS service answers ``f=geojson``."""
+    feature = {"type": "Feature", "id": at, "properties": {"OBJECTID": at}, "geometry": None}
+    whole = {"type": "FeatureCollection", "features": [feature] * 200}
+    mark = {"exceededTransferLimit": more}
+    path.write_text(json.dumps(whole | mark if at % 2 else {**whole, "properties": mark}))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_service_that_had_more_rows_is_no_whole_source(tmp_path, packed):
+    request = (ColumnRequest("OBJECTID"),)
+    ending = "json.gz" if packed else "json"
+    for number in (1, 2):
+        page(tmp_path / f"lots_{number}.json", True, number)
+        if packed:
+            plain = (tmp_path / f"lots_{number}.json").read_bytes()
+            (tmp_path / f"lots_{number}.json.gz").write_bytes(gzip.compress(plain))
+    with pytest.raises(SourceError, match=r"gave 400 rows and says that it has more .*kind: arcgis"):
+        read(tmp_path, f"lots_*.{ending}", request, geometry=False)
+    page(tmp_path / "lots_3.json", False, 3)
+    if packed:
+        (tmp_path / "lots_3.json.gz").write_bytes(gzip.compress((tmp_path / "lots_3.json").read_bytes()))
+    assert read(tmp_path, f"lots_*.{ending}", request, geometry=False).table.num_rows == 600
