@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.design import Design
 from rtm_pipeline.model.likelihood.cells import cells_of
 from rtm_pipeline.model.remarks import fit_terms
 from rtm_pipeline.model.terrain import FittedTerrain
 
-__all__ = ["LARGEST_DIFFERENCE", "refit_with_statsmodels", "require_agreement"]
+__all__ = ["LARGEST_DIFFERENCE", "refit_with_statsmodels"]
 
 LARGEST_DIFFERENCE = 1e-6
 """A larger absolute difference of any coefficient blocks a release."""
@@ -50,17 +49,6 @@ def refit_with_statsmodels(design: Design, terrain: FittedTerrain) -> float:
     difference = float(np.abs(ours - theirs).max())
     if terrain.dispersion:
         difference = max(difference, _negative_binomial_difference(terrain, X, counts, exposure, cells))
-    return difference
-
-
-def require_agreement(design: Design, terrain: FittedTerrain) -> float:
-    """`refit_with_statsmodels`; ModelError if the difference is too large."""
-    difference = refit_with_statsmodels(design, terrain)
-    if not difference <= LARGEST_DIFFERENCE:
-        raise ModelError(
-            f"statsmodels and the engine disagree on a coefficient of the {terrain.family} model by {difference:.3g}; "
-            f"at most {LARGEST_DIFFERENCE:g} is allowed. Nothing is released. Report this with the model's terms."
-        )
     return difference
 
 

@@ -14,7 +14,7 @@ from rtm_pipeline.model.design import Design
 from rtm_pipeline.model.likelihood.fit import FamilyFit
 from rtm_pipeline.model.selection import Selection, Step
 
-__all__ = ["FittedTerrain", "Term", "priority_places", "terrain_of", "terrain_of_selection"]
+__all__ = ["FittedTerrain", "Term", "terrain_of", "terrain_of_selection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +139,6 @@ class FittedTerrain:
         scores: NDArray[np.float64] = np.exp(predictor - predictor.min())
         return scores
 
-    def expected_counts(self, design: Design) -> NDArray[np.float64]:
-        """Expected incidents of every cell over a period as long as the fit's, float64, shape (n,)."""
-        counts: NDArray[np.float64] = design.exposure * np.exp(self.intercept + self.linear_predictor(design))
-        return counts
-
     def with_terms(self, terms: tuple[Term, ...]) -> FittedTerrain:
         """The same model with other particulars of its terms (intervals)."""
         return replace(self, terms=terms)
@@ -194,9 +189,3 @@ def terrain_of_selection(selection: Selection, design: Design) -> FittedTerrain:
     by_name = {variable.name: variable for variable in design.variables}
     variables = tuple(by_name[name] for name in selection.terms)
     return terrain_of(selection.fit, variables, int(design.counts.sum()), selection.steps)
-
-
-def priority_places(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Cells whose relative risk score exceeds mean + 2 SD of all cells (SD with divisor n), bool, shape (n,)."""
-    above: NDArray[np.bool_] = scores > scores.mean() + 2.0 * scores.std()
-    return above

@@ -17,7 +17,6 @@ from rtm_pipeline.errors import ConfigError, ModelError
 __all__ = [
     "CellForecast",
     "Shares",
-    "forecast_from_interval",
     "forecast_from_spread",
     "subset_forecast",
     "subset_shares",
@@ -136,20 +135,6 @@ def forecast_from_spread(expected: NDArray[np.float64], sd: NDArray[np.float64],
     shape = np.maximum((expected / safe) ** 2, 1e-12)
     rate = shape / np.maximum(expected, 1e-300) * years
     return CellForecast("all", expected / years, shape=shape, rate=rate)
-
-
-def forecast_from_interval(
-    expected: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    *,
-    years: float = 1.0,
-    level: float = 0.90,
-) -> CellForecast:
-    """As `forecast_from_spread`, the standard deviation read off an interval's width as if it were a normal's."""
-    from statistics import NormalDist
-
-    return forecast_from_spread(expected, (high - low) / (2.0 * NormalDist().inv_cdf((1.0 + level) / 2.0)), years=years)
 
 
 def subset_shares(subset: NDArray[np.int64], total: NDArray[np.int64]) -> Shares:

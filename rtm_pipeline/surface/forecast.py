@@ -106,11 +106,6 @@ class Forecast:
         return np.asarray(self.expected * self.batch_ratio + self.sd**2)
 
     @property
-    def gamma(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Shape and rate, each (n,), of the gamma with the mean and standard deviation of each cell's rate."""
-        return (self.expected / self.sd) ** 2, self.expected / self.sd**2
-
-    @property
     def hyperparameters(self) -> dict[str, object]:
         """What was chosen before the cut-off, as plain JSON values."""
         model = self.model

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from rtm_pipeline.errors import ModelError
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.likelihood.cells import cells_of
 from rtm_pipeline.model.likelihood.families import FAMILIES
-from rtm_pipeline.model.refit_check import refit_with_statsmodels, require_agreement
+from rtm_pipeline.model.refit_check import LARGEST_DIFFERENCE, refit_with_statsmodels
 from rtm_pipeline.model.selection import select
 from rtm_pipeline.model.terrain import terrain_of_selection
+from rtm_pipeline.orchestration.steps.model import _agreement
 
 
 def terrain(table, family):
@@ -54,6 +54,11 @@ def test_a_wrong_number_is_caught(tables, family, what):
         wrong = replace(found, intercept=found.intercept - 1e-5)
     else:
         wrong = replace(found, dispersion=found.dispersion * 1.0001)
-    with pytest.raises(ModelError, match="statsmodels and the engine disagree"):
-        require_agreement(table.design, wrong)
-    assert require_agreement(table.design, found) < 1e-7
+    assert refit_with_statsmodels(table.design, wrong) > LARGEST_DIFFERENCE
+    assert refit_with_statsmodels(table.design, found) < 1e-7
+
+
+def test_the_night_stops_at_a_difference():
+    assert _agreement(LARGEST_DIFFERENCE / 2).passed
+    assert not _agreement(LARGEST_DIFFERENCE * 2).passed
+    assert not _agreement(float("nan")).passed

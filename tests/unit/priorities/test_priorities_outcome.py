@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rtm_pipeline.errors import ConfigError, ModelError
-from rtm_pipeline.priorities.outcome import CellForecast, forecast_from_interval, subset_forecast, subset_shares
+from rtm_pipeline.priorities.outcome import CellForecast, forecast_from_spread, subset_forecast, subset_shares
 
 
 def test_shares_are_shrunk_towards_the_city():
@@ -80,14 +80,13 @@ def test_a_known_forecast_draws_itself_with_drawn_shares():
     assert made.draw(np.random.default_rng(0)) == pytest.approx([2.0, 4.0])
 
 
-def test_interval_becomes_a_gamma_of_the_same_mean_and_width():
+def test_a_spread_becomes_a_gamma_of_the_same_mean_and_spread():
     expected, sd = np.array([2.0, 6.0]), np.array([0.5, 1.0])
-    z = 1.6448536269514722
-    made = forecast_from_interval(expected, expected - z * sd, expected + z * sd, years=2.0)
+    made = forecast_from_spread(expected, sd, years=2.0)
     assert made.expected == pytest.approx(expected / 2)
     assert made.shape / made.rate == pytest.approx(expected / 2)
     assert np.sqrt(made.shape) / made.rate == pytest.approx(sd / 2)
-    none = forecast_from_interval(np.array([0.0]), np.array([0.0]), np.array([0.0]))
+    none = forecast_from_spread(np.array([0.0]), np.array([0.0]))
     assert np.isfinite(none.draw(np.random.default_rng(0))).all()
 
 
