@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.city import ROOT
 from support.made_city import write_made_city
 from support.nights import (
     TONIGHT,
@@ -107,35 +111,70 @@ def test_a_disk_that_fills_up_stops_the_night_and_room_lets_it_run(stage: Stage)
     assert files_of(stage.output) == stage.reference
 
 
-@pytest.mark.acceptance
-def test_a_full_file_system_and_a_read_only_one(stage: Stage, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    used = sum(path.stat().st_size for path in stage.base.rglob("*") if path.is_file())
+@contextmanager
+def small_disk(folder: Path, n_bytes: int) -> Iterator[Callable[..., None]]:
+    """A file system of a size; gives a call that mounts it anew with other options."""
+    folder.mkdir()
 
     def mount(*options: str) -> bool:
-        command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(disk)]
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(folder)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
-    if not mount(f"size={used + 1_000_000}"):
+    def again(*options: str) -> None:
+        assert mount("remount", *options), options
+
+    if not mount(f"size={n_bytes}"):
         pytest.skip("a file system of limited size can't be mounted here; RLIMIT_FSIZE is tested instead")
     try:
-        output = disk / "output"
-        subprocess.run(["cp", "-a", str(stage.base), str(output)], check=True)
-        outcome = stage.nights.run(stage.work(output=output))
-        refused(outcome, "No space left")
-        assert assert_nothing_half(output) == YESTERDAY.isoformat()
-        assert mount(f"size={used + 1_000_000}", "remount", "ro")
-        outcome = stage.nights.run(stage.work(output=output))
-        refused(outcome, "Read-only file system")
-        assert outcome.failures[0][3] == 2
-        assert mount("size=200m", "remount", "rw")
-        assert assert_nothing_half(output) == YESTERDAY.isoformat()
+        yield again
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def bytes_in(folder: Path) -> int:
+    """As a tmpfs counts: whole pages."""
+    return sum(-(-path.lstat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.acceptance
+def test_a_disk_of_any_size_that_is_too_small_leaves_yesterday(stage: Stage, tmp_path: Path) -> None:
+    """Full from the first byte on, in the snapshots, among the artifacts, within the release, at its last file."""
+    used, wanted = bytes_in(stage.base), bytes_in(stage.base.parent / "clean")
+    stopped = {}
+    with small_disk(tmp_path / "disk", 2 * wanted) as again:
+        output = tmp_path / "disk" / "output"
+        for share in (0.0, 0.1, 0.4, 0.7, 0.97):
+            again("size=100m")
+            shutil.rmtree(output, ignore_errors=True)
+            subprocess.run(["cp", "-a", str(stage.base), str(output)], check=True)
+            again(f"size={round(used + share * (wanted - used)) + 8192}")
+            outcome = stage.nights.run(stage.work(output=output))
+            refused(outcome, "No space left")
+            message = outcome.failures[0][2]
+            assert "Traceback" not in message, message
+            assert str(output) in message or "release" in message, "it says what could not be written"
+            stopped[share] = outcome.failures[0][0]
+            assert assert_nothing_half(output) == YESTERDAY.isoformat(), share
+            night = last_night(output, "smallville")
+            assert night is None or night.state in ("failed", "running", "done")
+        print(f"a night adds {(wanted - used) / 1e6:.1f} MB; with so much of it free it stopped in: {stopped}")
+        again("size=200m")
         outcome = stage.nights.run(stage.work(output=output))
         assert outcome.ok, outcome.failures
         assert files_of(output) == stage.reference
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.acceptance
+def test_a_read_only_file_system(stage: Stage, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 200_000_000) as again:
+        output = tmp_path / "disk" / "output"
+        subprocess.run(["cp", "-a", str(stage.base), str(output)], check=True)
+        again("ro")
+        outcome = stage.nights.run(stage.work(output=output))
+        refused(outcome, "Read-only file system")
+        assert outcome.failures[0][3] == 2
+        again("rw")
+        assert assert_nothing_half(output) == YESTERDAY.isoformat()
 
 
 @pytest.mark.acceptance
@@ -161,3 +200,39 @@ def test_a_failed_night_says_why_and_leaves_yesterday(stage: Stage) -> None:
     night = last_night(stage.output, "smallville")
     assert night is not None
     assert (night.state, night.message) == ("failed", outcome.failures[0][2])
+
+
+@pytest.mark.acceptance
+def test_commands_under_a_wrong_clock_say_so_and_replace_nothing(tmp_path: Path) -> None:
+    """The whole process sees another time: a day back, then four hundred days ahead."""
+    program = shutil.which("faketime")
+    if program is None:
+        pytest.skip("faketime is not installed (.ci/install-programs)")
+    made = write_made_city(tmp_path, as_of=False)
+
+    def rtm(clock: str, *arguments: str) -> tuple[int, str]:
+        options = ("--config-dir", str(made.config.parent), "--output", str(tmp_path / "output"))
+        command = [str(program), clock, sys.executable, "-m", "rtm_pipeline", *arguments, *options]
+        env = os.environ | {"TZ": "UTC", "RTM_DATA_DIR": str(tmp_path / "data")}
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stdout + done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = rtm("2024-01-02 09:00:00", "run", "smallville")
+    assert code == 0, said
+    assert "release (current)" in said
+    current = (tmp_path / "output" / "releases" / "smallville" / "latest.json").read_bytes()
+    code, said = rtm("2024-01-01 09:00:00", "run", "smallville")
+    assert code == 0, said
+    assert "not current: a release with a later as_of is current" in said
+    code, said = rtm("2024-01-01 10:00:00", "status", "smallville")
+    assert code == 3
+    assert "lies ahead. Check the clocks" in said
+    code, said = rtm("2025-02-05 09:00:00", "run", "smallville")
+    assert code == 3
+    assert "There are no incidents" in said
+    assert "Nothing was published" in said
+    assert (tmp_path / "output" / "releases" / "smallville" / "latest.json").read_bytes() == current
+    assert assert_nothing_half(tmp_path / "output") == "2024-01-02"
+    code, said = rtm("2024-01-02 10:00:00", "status", "smallville")
+    assert code == 0, said

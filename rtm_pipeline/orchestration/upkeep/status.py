@@ -119,7 +119,10 @@ def _doubts(release: Path) -> tuple[str, ...]:
 
 def _judge(age: timedelta, max_age: timedelta, written: datetime) -> tuple[str, tuple[str, ...]]:
     if age < -_AHEAD:
-        return "broken", (f"The release was written at {written.isoformat()}, which lies ahead. Check the clocks.",)
+        return "broken", (
+            f"The release was written at {written.isoformat()}, which lies ahead. Check the clocks; if it was made "
+            "under a wrong one, write the run id of the release before it into latest.json.",
+        )
     if age > max_age:
         hours = age.total_seconds() / 3600
         limit = max_age.total_seconds() / 3600
@@ -127,11 +130,19 @@ def _judge(age: timedelta, max_age: timedelta, written: datetime) -> tuple[str, 
     return "ok", ()
 
 
+def _age_words(hours: float | None) -> str:
+    if hours is None:
+        return "of unknown age"
+    if hours < -_AHEAD / timedelta(hours=1):
+        return f"written {-hours:,.1f} hours ahead of the clock"
+    return f"{max(0.0, hours):,.1f} hours old"
+
+
 def status_text(status: CityStatus) -> str:
     """The same for people: one line a fact."""
     lines = [f"{status.city}: {status.state}"]
     if status.run_id is not None:
-        lines.append(f"  release {status.run_id}, as of {status.as_of}, {status.age_hours:,.1f} hours old")
+        lines.append(f"  release {status.run_id}, as of {status.as_of}, {_age_words(status.age_hours)}")
         lines.append(f"  {status.files} files verified; the forecast is {status.verdict or 'not judged'}")
     lines += [f"  {problem}" for problem in status.problems]
     lines += [f"  doubted: {doubt}" for doubt in status.doubts]

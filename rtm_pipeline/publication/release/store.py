@@ -7,6 +7,7 @@ manifest is put last.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 MAKING = ".making-"
 PROMOTED = "promoted.json"
 """All releases that ever were current, in the order in which they became so: ``[{run_id, as_of}]``."""
+FULL_BYTES = 1024 * 1024
+"""With less than this free, what was written is not trusted to be whole."""
 COMPARED_DAYS = (1, 14)
 """A night is compared with the last current release that is at least so many days older."""
 
@@ -125,8 +128,16 @@ class ReleaseStore:
         return Release(self._city, run_id, target, reused=False)
 
     def _complete(self, folder: Path, run_id: str, fill: Callable[[Path], None], facts: Mapping[str, Any]) -> None:
-        fill(folder)
-        write_json(folder / MANIFEST, {**facts, "run_id": run_id, "files": _digests(folder)})
+        try:
+            fill(folder)
+            write_json(folder / MANIFEST, {**facts, "run_id": run_id, "files": _digests(folder)})
+        except Exception as error:
+            # Libraries that write files have words of their own for a full disk.
+            if not isinstance(error, OSError) and _is_full(folder):
+                raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({error})", str(folder.parent)) from error
+            raise
+        if _is_full(folder):  # ... or none at all: a file may have been cut without an error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.parent))
 
     def promote(self, release: Release, as_of: date, *, allow_earlier: bool = False) -> bool:
         """Make a release current; False if a later one already is.
@@ -231,6 +242,11 @@ def verify(folder: Path) -> dict[str, Any]:
     if wrong:
         raise PublishError(f"The release {folder.name} is damaged ({', '.join(wrong[:3])}). {remedy}")
     return manifest
+
+
+def _is_full(folder: Path) -> bool:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize < FULL_BYTES or (found.f_files > 0 and found.f_favail == 0)
 
 
 def _digest(path: Path) -> str | None:

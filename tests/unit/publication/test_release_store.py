@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
 from pathlib import Path
 
@@ -80,3 +81,24 @@ def test_the_run_id_depends_on_every_part() -> None:
     assert len(ids) == 4
     assert run_id_of(DAY, base) == run_id_of(DAY, dict(reversed(base.items())))
     assert run_id_of(DAY, base).startswith("2026-11-22-")
+
+
+def test_a_full_disk_is_named_whatever_a_library_says_and_nothing_cut_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GDAL tells a full disk as a missing table, or not at all."""
+    whole = os.statvfs(tmp_path)
+    left = os.statvfs_result((*whole[:4], 3, *whole[5:]))  # three blocks that one may use
+    monkeypatch.setattr("os.statvfs", lambda _: left)
+    store = ReleaseStore(tmp_path, "town")
+
+    def garbled(_: Path) -> None:
+        raise PublishError("sqlite3_exec failed: no such table: gpkg_contents.")
+
+    def silent(folder: Path) -> None:
+        (folder / "cut.tif").write_bytes(b"II")
+
+    for fill in (garbled, silent):
+        with pytest.raises(PublishError, match=r"could not be written: .*No space left.*stays current"):
+            store.publish("2024-01-01-aaaaaaaaaaaa", fill, {})
+        assert list((tmp_path / "town").iterdir()) == []
