@@ -222,5 +222,5 @@ def describe_work(kinds: NDArray[np.int64], known: Sequence[Kind]) -> str:
     for k in np.argsort(-count, kind="stable").tolist():
         if count[k]:
             sites = TARGETS[known[k].target] + ("" if count[k] == 1 else "s")
-            parts.append(f"{count[k]} {sites} for {known[k].words}")
+            parts.append(f"{count[k]:,} {sites} for {known[k].words}")
     return ", ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 from datetime import date
 from pathlib import Path
@@ -93,6 +94,10 @@ def test_a_later_night_scores_a_frozen_plan_and_never_rewrites_it(tmp_path: Path
     scored = {row["site_id"]: row for row in rows_of(second, "plan_sites")}
     assert [scored[site.site_id]["observed"] for site in kept.plan.sites] == near.sum(axis=0).tolist()
     assert scored[done]["status"] == "done"
+    report = html.unescape((second / "restricted" / "report.html").read_text())
+    assert "Work lists so far" in report
+    assert kept.plan.plan_id in report
+    assert kept.plan.plan_id not in (second / "public" / "report.html").read_text()
 
     # the later night plans anew, without the site that is done
     facts = json.loads((second / "restricted" / "programs.json").read_text())

@@ -30,7 +30,7 @@ FORECASTS = ("expected_incidents",)
 TEXTS = ("top_factors", "recommended_work")  # told without their numbers
 RISKS = ("risk_mean", "risk_high_share")
 _MULTIPLIER = r" x[0-9]+(?:\.[0-9]+)?(?: or more)?\b"
-_AMOUNT = r"(^|[:,] )[0-9]+ "
+_AMOUNT = r"(^|[:,] )[0-9][0-9,]* "
 
 
 def public_neighborhoods(content: ReleaseContent) -> pa.Table:

@@ -38,7 +38,10 @@ __all__ = ["DEFAULT_CONTACT", "Facts", "ModelFacts", "facts_of"]
 DEFAULT_CONTACT = "the city office that published this page"
 _UNIT_NAMES = {"incident": "incident", "offence": "offense"}
 _PUBLIC_TABLES = ("grants",)
-_RESTRICTED_TABLES = ("priority_lots", "priority_buildings", "grants", "frontier", "zones", "evidence_311")
+_RESTRICTED_TABLES = (
+    *("priority_lots", "priority_buildings", "grants", "frontier", "zones", "evidence_311"),
+    *("plans", "did_it_help"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from rtm_pipeline.publication.facts.plots import Point, Series
 from rtm_pipeline.publication.facts.sites import OWNERS, SITE_KINDS, over_horizon, shown_sites, site_values
 from rtm_pipeline.publication.facts.words import NONE, amount, count, listed, money, percent, plural, times
 from rtm_pipeline.publication.html.charts import Axis, line_chart
+from rtm_pipeline.publication.html.followup import followup_parts
 from rtm_pipeline.publication.html.summary import missing, section
 from rtm_pipeline.publication.html.tables import Head, facts_list, table
 from rtm_pipeline.publication.html.tags import Child, Html, tag
@@ -50,6 +51,7 @@ def priorities_section(facts: Facts) -> Html:
         parts.append(_frontier(facts.tables["frontier"]))
     if facts.programs.get("work"):
         parts.append(_evidence(facts))
+    parts += followup_parts(facts)
     zones = facts.tables.get("zones")
     if zones is not None and zones.num_rows:
         parts.append(_zones(zones))
@@ -197,7 +199,8 @@ def _sites(facts: Facts, title: str, found: pa.Table) -> Html:
         "div",
         tag("h3", title),
         tag(
-            "p", f"The first {len(lines)} of {count(found.num_rows)}; the GeoPackage and the work-order list have all."
+            "p",
+            f"The first {len(lines)} of {count(found.num_rows)}; priorities.gpkg has all, work_orders.csv the funded.",
         ),
         tag("p", CAVEAT, class_="note"),
         table(f"{title}, best first", heads, lines, tall=True),
@@ -266,7 +269,7 @@ def _evidence(facts: Facts) -> Html:
                 percent(row.get("reduction"), 1),
                 f"{percent(low, 1)} to {percent(high, 1)}" if known else NONE,
                 f"{money(row.get('cost_usd'))} ({row.get('cost_basis', 'none found')})",
-                " ".join(str(text) for text in (row.get("cost_source"), row.get("cost_note")) if text) or NONE,
+                ". ".join(str(text) for text in (row.get("cost_source"), row.get("cost_note")) if text) or NONE,
                 str(row.get("study", "")),
                 str(row.get("effect_key", "")),
             ]

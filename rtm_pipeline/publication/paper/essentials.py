@@ -81,7 +81,7 @@ def _map(sheet: Sheet, content: ReleaseContent, facts: Facts, name: str) -> None
     y += tall + 0.12
     for tier in TIERS:
         sheet.box(LEFT, y + 0.01, 0.16, 0.13, color=tier.color, edge=MUTED)
-        sheet.text(LEFT + 0.24, y, f"{tier.label} (actually {percent(shares.get(tier.number), 1)})", size=8.2)
+        sheet.text(LEFT + 0.24, y, f"{tier.label} (holds {percent(shares.get(tier.number), 1)} of them)", size=8.2)
         y += 0.19
     statement = facts.statements.get(name)
     if statement:

@@ -10,7 +10,7 @@ from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.place_rows import place_number, withheld_notes
 from rtm_pipeline.publication.facts.plots import plot_series
 from rtm_pipeline.publication.facts.sites import SITE_KINDS, shown_sites, site_values
-from rtm_pipeline.publication.facts.words import amount, day, money, percent
+from rtm_pipeline.publication.facts.words import amount, count, day, money, percent
 from rtm_pipeline.publication.paper.sheet import MUTED, Column, Sheet
 
 __all__ = ["second_page"]
@@ -46,13 +46,13 @@ def _sites(sheet: Sheet, facts: Facts, y: float) -> float:
             y = sheet.paragraph(LEFT, y, 7.0, f"Not available: {facts.why_missing(name)}.", color=MUTED) + 0.15
             continue
         columns = (
-            Column("Site", LEFT, 1.75),
-            Column("Neighborhood", 2.2, 1.25),
-            Column("Work", 3.45, 1.15),
-            Column("Funded", 4.6, 0.6),
-            Column("Prevented a year", 5.15, 1.1, True),
-            Column("Cost", 6.25, 0.65, True),
-            Column("Per $10,000", 6.9, 1.05, True),
+            Column("Site", LEFT, 1.5),
+            Column("Neighborhood", 2.05, 1.25),
+            Column("Work", 3.3, 1.45),
+            Column("Funded", 4.75, 0.55),
+            Column("Prevented a year", 5.25, 1.05, True),
+            Column("Cost", 6.3, 0.65, True),
+            Column("Per $10,000", 6.95, 1.0, True),
         )
         rows = []
         for row in shown_sites(found, _ROWS[name]).slice(0, _ROWS[name]).to_pylist():
@@ -162,4 +162,10 @@ def _grants(sheet: Sheet, facts: Facts, y: float) -> None:
     rows = sorted((row for row in found.to_pylist() if row["awarded"]), key=lambda row: row["rank"] or 0)
     columns = (Column("Neighborhood", x, 2.6), Column("Amount", x + 2.6, 1.1, True))
     fit = max(0, int((10.1 - y) / 0.18) - 1)
-    sheet.table(y, columns, [[str(row["neighborhood"]), money(row["award_usd"])] for row in rows[:fit]])
+    if fit < len(rows):
+        fit -= 1  # a line for what does not fit
+    lines = [[str(row["neighborhood"]), money(row["award_usd"])] for row in rows[:fit]]
+    left = rows[fit:]
+    if left and fit > 0:
+        lines.append([f"and {count(len(left))} more, see the report", money(sum(row["award_usd"] for row in left))])
+    sheet.table(y, columns, lines)

@@ -67,7 +67,7 @@ def test_texts_lose_their_numbers_but_keep_their_names(content: ReleaseContent) 
         "",
     ]
     work = [
-        "funded: 3 lots for greening, 1 building for repair",
+        "funded: 1,203 lots for greening, 1 building for repair",
         "possible: 12 mowing",
         "",
         None,
