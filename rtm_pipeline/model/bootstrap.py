@@ -26,7 +26,7 @@ from rtm_pipeline.model.workers import available_threads, in_order, slices
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["RefitBootstrap", "refit_bootstrap", "units_of_blocks"]
+__all__ = ["RefitBootstrap", "percentile_interval", "refit_bootstrap", "units_of_blocks"]
 
 _CHUNK = 200  # replicates whose sums are held at once
 
@@ -61,9 +61,14 @@ class RefitBootstrap:
     def interval(self, variable: str) -> tuple[float, float]:
         """Percentile interval of the RRV of a variable."""
         column = self.coefficients[:, 1 + self.variables.index(variable)]
-        tail = (1.0 - self.level) / 2.0
-        low, high = np.exp(np.nanquantile(column, [tail, 1.0 - tail]))
-        return float(low), float(high)
+        return percentile_interval(column, self.level)
+
+
+def percentile_interval(coefficients: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """Percentile interval of an RRV from replicates of its coefficient; failed ones (NaN) don't count."""
+    tail = (1.0 - level) / 2.0
+    low, high = np.exp(np.nanquantile(coefficients, [tail, 1.0 - tail]))
+    return float(low), float(high)
 
 
 def refit_bootstrap(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtm_pipeline.errors import ModelError
-from rtm_pipeline.model.bootstrap import units_of_blocks
+from rtm_pipeline.model.bootstrap import percentile_interval, units_of_blocks
 from rtm_pipeline.model.candidates import candidates_of
 from rtm_pipeline.model.design import Design
 from rtm_pipeline.model.likelihood.cells import cells_of
@@ -64,10 +64,8 @@ class SelectionBootstrap:
 
     def interval(self, variable: str) -> tuple[float, float]:
         """Percentile interval of the RRV of a variable; a replicate without it contributes 1."""
-        coefficients = [dict(terms).get(variable, 0.0) for terms in self.selected]
-        tail = (1.0 - self.level) / 2.0
-        low, high = np.exp(np.quantile(coefficients, [tail, 1.0 - tail]))
-        return float(low), float(high)
+        coefficients = np.array([dict(terms).get(variable, 0.0) for terms in self.selected])
+        return percentile_interval(coefficients, self.level)
 
 
 def selection_bootstrap(

@@ -83,6 +83,20 @@ class TermFacts:
     share: float
     assumed: str | None
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Its line in the table of the model: name, operationalization, influence, RRV, intervals, frequency, reach."""
+        return (
+            self.label,
+            self.operationalization,
+            self.influence,
+            times(self.rrv),
+            interval_words(self.low, self.high),
+            interval_words(self.wide_low, self.wide_high),
+            percent(self.frequency),
+            percent(self.share),
+        )
+
     def sentence(self, outcome: str, level: float) -> str:
         """What the term says, with its interval and how often it was chosen."""
         text = f"Places {self.where} had {times(self.rrv)} times the {outcome} of other places"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rtm_pipeline.publication.facts.narrative import FAMILIES, TermFacts, interval_words
+from rtm_pipeline.publication.facts.narrative import FAMILIES, TermFacts
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.words import count, percent, plural, times
 from rtm_pipeline.publication.html.charts import Axis, forest_plot
@@ -80,19 +80,7 @@ def _table(facts: Facts) -> Html:
         Head("Chosen in", number=True, note="of repeated selections"),
         Head("Reach", number=True, note="share of the city"),
     )
-    rows = [
-        (
-            term.label,
-            term.operationalization,
-            term.influence,
-            times(term.rrv),
-            interval_words(term.low, term.high),
-            interval_words(term.wide_low, term.wide_high),
-            percent(term.frequency),
-            percent(term.share),
-        )
-        for term in facts.model.terms
-    ]
+    rows = [term.row for term in facts.model.terms]
     return table("The risk terrain model", heads, rows, identity="model-table")
 
 

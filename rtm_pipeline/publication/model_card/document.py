@@ -13,7 +13,7 @@ from rtm_pipeline.publication.content import PUBLIC, ReleaseContent
 from rtm_pipeline.publication.facts.accuracy import AccuracyFacts
 from rtm_pipeline.publication.facts.disparity import DISPARITY_HEADS, disparity_rows
 from rtm_pipeline.publication.facts.measures import At, ties_sentence
-from rtm_pipeline.publication.facts.narrative import FAMILIES, interval_words
+from rtm_pipeline.publication.facts.narrative import FAMILIES
 from rtm_pipeline.publication.facts.night import Facts, facts_of
 from rtm_pipeline.publication.facts.uses import USES, WRONG_USES
 from rtm_pipeline.publication.facts.words import (
@@ -123,19 +123,7 @@ def _terms(content: ReleaseContent, facts: Facts) -> list[str]:
         "Chosen in",
         "Reach",
     )
-    rows = [
-        (
-            term.label,
-            term.operationalization,
-            term.influence,
-            times(term.rrv),
-            interval_words(term.low, term.high),
-            interval_words(term.wide_low, term.wide_high),
-            percent(term.frequency),
-            percent(term.share),
-        )
-        for term in facts.model.terms
-    ]
+    rows = [term.row for term in facts.model.terms]
     if not rows:
         return ["## The model", "It has no terms: no factor lowers BIC, every place counts alike."]
     stability = often_chosen(content)
