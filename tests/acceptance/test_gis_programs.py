@@ -26,6 +26,9 @@ if str(TESTS) not in sys.path:
 
 from fakes.release import Written, make_content, write  # noqa: E402
 
+from rtm_pipeline.publication.vectors import looks  # noqa: E402
+from rtm_pipeline.publication.vectors.feature_tables import feature_tables  # noqa: E402
+from rtm_pipeline.publication.vectors.geopackage import write_geopackage  # noqa: E402
 from rtm_pipeline.surface.tiers import TIERS  # noqa: E402
 
 pytestmark = pytest.mark.acceptance
@@ -151,6 +154,34 @@ def test_layers_of_the_geopackages_open_with_their_styles(ask: Ask, moved: Writt
     told = ask({"layers": [[public, "neighborhoods"]]})["layers"]["neighborhoods"]
     assert told["renderer"] == "RuleRenderer"
     assert len(told["legend"]) > 2, "the public layer is shaded by risk"
+
+
+def test_many_sites_are_drawn_from_the_scale_of_blocks_on(
+    ask: Ask, moved: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the whole city only the first sites show, so that the surface is not hidden; near by all of them do."""
+    monkeypatch.setattr(looks, "_CITY_SCALE_SITES", 12)  # of 60 lots: what a city has in the thousands
+    content = moved.content
+    package = tmp_path / "priorities.gpkg"
+    crs = content.grid.spec.crs
+    write_geopackage(package, feature_tables(content), crs=crs, as_of=content.as_of)
+    rows = [row for row in content.tables["priority_lots"].to_pylist() if row["selectable"]]
+    first = [[row["x"], row["y"]] for row in rows if row["rank"] <= 12]
+    late = [row for row in rows if row["rank"] > 20 and not row["funded"]]
+    points = [[row["x"], row["y"]] for row in late]
+    source = [[str(package), "priority_lots"]]
+    spec = content.grid.spec
+    far = map_request(moved, sources=source, points=points + first)
+    near = []
+    for x, y in points[:5]:
+        half = 10.0 * spec.cell_size_u / 2
+        extent = [x - half, y - half, x + half, y + half]
+        near.append({"extent": extent, "size": [800, 800], "sources": source, "points": [[x, y]]})
+    drawn, *blocks = ask({"maps": [far, *near]})["maps"]
+    assert drawn[: len(points)].count("#ffffff") > 0.8 * len(points)  # some lie under the sites that are shown
+    assert len(first) > 5
+    assert "#ffffff" not in drawn[len(points) :]
+    assert [colors[0] for colors in blocks] == [TIERS[-1].color] * 5
 
 
 def test_map_tips_show_text_from_sources_as_text(ask: Ask, moved: Written) -> None:
