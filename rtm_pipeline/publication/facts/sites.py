@@ -12,7 +12,7 @@ import pyarrow as pa
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.words import NONE, amount, count, money, percent
 
-__all__ = ["OWNERS", "SITE_KINDS", "SITE_ROWS", "over_horizon", "shown_sites", "site_values"]
+__all__ = ["OWNERS", "SITE_KINDS", "SITE_ROWS", "over_horizon", "rests_on", "shown_sites", "site_values"]
 
 SITE_KINDS = {"priority_lots": "Vacant lots", "priority_buildings": "Buildings"}
 MOST_SITES = 1500
@@ -31,6 +31,15 @@ def over_horizon(facts: Facts) -> str:
     """Years over which prevented incidents are counted against the cost, such as ``over 3 years``."""
     years = (facts.programs.get("portfolio") or {}).get("horizon_years")
     return f"over {years:g} year{'' if years == 1 else 's'}" if years else "over the horizon"
+
+
+def rests_on(facts: Facts) -> str:
+    """What a list of sites must not be read without: its forecast is no better than a rule, or was never judged."""
+    code = facts.accuracy.verdict.code if facts.accuracy is not None else "not_judged"
+    return {
+        "better": "",
+        "not_better": "The list rests on a forecast that does not beat the best simple rule.",
+    }.get(code, "The list rests on a forecast whose accuracy could not be judged.")
 
 
 def shown_sites(table: pa.Table, most: int = MOST_SITES) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.plots import Point, Series
-from rtm_pipeline.publication.facts.sites import OWNERS, SITE_KINDS, over_horizon, shown_sites, site_values
+from rtm_pipeline.publication.facts.sites import OWNERS, SITE_KINDS, over_horizon, rests_on, shown_sites, site_values
 from rtm_pipeline.publication.facts.words import NONE, amount, count, listed, money, percent, plural, times
 from rtm_pipeline.publication.html.charts import Axis, line_chart
 from rtm_pipeline.publication.html.followup import followup_parts
@@ -115,6 +115,7 @@ def _funded(facts: Facts) -> Html:
     return tag(
         "div",
         tag("h3", "The funded set"),
+        tag("p", tag("strong", rests_on(facts))) if rests_on(facts) else None,
         facts_list(
             [
                 ("Budget", f"{money(funded.get('budget_usd'))} over {times(funded.get('horizon_years'))} years"),

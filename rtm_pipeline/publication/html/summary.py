@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtm_pipeline.publication.facts.night import Facts
+from rtm_pipeline.publication.facts.sites import rests_on
 from rtm_pipeline.publication.facts.uses import USES, WRONG_USES
 from rtm_pipeline.publication.facts.words import amount, area_words, count, day, money, percent, plural, times
 from rtm_pipeline.publication.html.tags import Html, join, tag
@@ -117,6 +118,7 @@ def _work_card(facts: Facts) -> Html:
             f"{money(funded.get('spent_usd'))} over {times(funded.get('horizon_years'))} years; expected to prevent "
             f"{amount(funded.get('prevented'))}{interval} incidents a year, as far as the evidence carries.",
         ),
+        tag("p", rests_on(facts)) if rests_on(facts) else None,
         tag("p", tag("a", "The list, its evidence and what it rests on", href="#priorities")),
         class_="card",
     )

@@ -9,7 +9,7 @@ from rtm_pipeline.publication.facts.change_lines import change_lines
 from rtm_pipeline.publication.facts.night import Facts
 from rtm_pipeline.publication.facts.place_rows import place_number, withheld_notes
 from rtm_pipeline.publication.facts.plots import plot_series
-from rtm_pipeline.publication.facts.sites import SITE_KINDS, shown_sites, site_values
+from rtm_pipeline.publication.facts.sites import SITE_KINDS, rests_on, shown_sites, site_values
 from rtm_pipeline.publication.facts.words import amount, count, day, money, percent
 from rtm_pipeline.publication.paper.sheet import MUTED, Column, Sheet
 
@@ -75,8 +75,9 @@ def _funded(sheet: Sheet, facts: Facts, y: float) -> float:
     text = (
         f"The funded set: {money(funded.get('spent_usd'))} of {money(funded.get('budget_usd'))} for "
         f"{funded.get('work') or 'nothing'} are expected to prevent {amount(funded.get('prevented'))}{interval} "
-        f"incidents a year{_reach(funded)}; no use of the budget can reach more than {amount(funded.get('bound'))}."
-    )
+        f"incidents a year{_reach(funded)}; no use of the budget can reach more than {amount(funded.get('bound'))}. "
+        f"{rests_on(facts)}"
+    ).strip()
     return sheet.paragraph(LEFT, y, RIGHT - LEFT, text, size=8.6, weight="bold") + 0.1
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pyarrow as pa
+import pytest
 
 from rtm_pipeline.publication.content import PUBLIC, RESTRICTED, ReleaseContent
 from rtm_pipeline.publication.facts.night import facts_of
+from rtm_pipeline.publication.facts.sites import rests_on
 from rtm_pipeline.publication.html.followup import followup_parts
 
 HELPED = [
@@ -26,3 +28,17 @@ def test_finished_work_is_told_with_its_interval(content: ReleaseContent) -> Non
         assert words in said, words
     assert followup_parts(facts_of(night, PUBLIC)) == []
     assert followup_parts(facts_of(content, RESTRICTED)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("better", ""), ("not_better", "does not beat the best simple rule"), ("not_judged", "could not be judged")],
+)
+def test_a_list_says_what_its_forecast_is_worth(content: ReleaseContent, code: str, words: str) -> None:
+    facts = facts_of(content, RESTRICTED)
+    assert facts.accuracy is not None
+    verdict = dataclasses.replace(facts.accuracy.verdict, code=code)
+    said = rests_on(dataclasses.replace(facts, accuracy=dataclasses.replace(facts.accuracy, verdict=verdict)))
+    assert words in said
+    assert bool(said) is bool(words)
+    assert "could not be judged" in rests_on(dataclasses.replace(facts, accuracy=None))
