@@ -20,6 +20,7 @@ __all__ = ["Document", "KeyPath", "load_document"]
 
 KeyPath = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
+MAX_NODES = 200_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -94,6 +95,8 @@ def load_document(path: Path) -> Document:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is not None:
+            if _size(node) > MAX_NODES:
+                raise ConfigError(f"{path} refers to its own parts (*) too often; write at most {MAX_NODES:,} values.")
             _note_lines(node, (), lines, path)
         values = loader.construct_document(node) if node is not None else None
     except yaml.YAMLError as error:
@@ -110,6 +113,27 @@ def _yaml_message(path: Path, error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     place = f"{path}:{mark.line + 1}" if mark is not None else f"{path}"
     return f"{place}: this is not valid YAML: {problem}. Check the indentation, colons and quotes on this line."
+
+
+def _size(root: yaml.Node) -> int:
+    """Values of a document with every reference written out; they are counted only, since a few can mean billions.
+
+    A reference to a part that it stands in itself counts as none here, and is refused later.
+    """
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in sizes or id(node) in open_:
+            return sizes.get(id(node), 0)
+        open_.add(id(node))
+        parts = node.value if isinstance(node, yaml.SequenceNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        sizes[id(node)] = 1 + sum(map(size, parts))
+        return sizes[id(node)]
+
+    return size(root)
 
 
 def _note_lines(node: yaml.Node, keys: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:

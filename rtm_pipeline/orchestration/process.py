@@ -14,6 +14,11 @@ __all__ = ["cache_folder", "prepare_process", "turns_folder"]
 _BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
+# Drivers of GDAL whose "files" are descriptions of other files, programs or addresses. Sources that are such are
+# refused before GDAL sees them (`sources.files.vector_head`); that it doesn't know them is the second lock.
+_OGR_SKIP = "OGR_VRT,GDALG,ADBC,AmigoCloud,Carto,CSW,EEDA,Elasticsearch,GPSBabel,HTTP,NGW,OAPIF,OGCAPI,PLSCENES,WFS"
+
+
 def cache_folder() -> Path:
     """Folder of scratch, compiled kernels and locks: ``RTM_CACHE_DIR``, else one of this user in the temporary folder.
 
@@ -29,7 +34,7 @@ def turns_folder() -> Path:
 
 
 def prepare_process() -> None:
-    """Give BLAS one thread, and compiled kernels a folder that is this user's own.
+    """Give BLAS one thread, compiled kernels a folder that is this user's own, and GDAL no driver that leads elsewhere.
 
     ``NUMBA_CACHE_DIR``, where it is set already, is kept.
 
@@ -40,6 +45,8 @@ def prepare_process() -> None:
     """
     for name in _BLAS:
         os.environ[name] = "1"
+    os.environ.setdefault("OGR_SKIP", _OGR_SKIP)
+    os.environ.setdefault("GML_DOWNLOAD_SCHEMA", "NO")
     cache = cache_folder()
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)

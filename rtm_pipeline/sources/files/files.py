@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
-from rtm_pipeline.sources.files.archives import Member, gunzip, list_zip, read_member, verify_members
+from rtm_pipeline.sources.files.archives import Member, gunzip, list_zip, read_head, read_member, verify_members
 from rtm_pipeline.sources.files.csv_table import read_csv
 from rtm_pipeline.sources.files.parquet import read_parquet
 from rtm_pipeline.sources.files.part import Part
@@ -18,6 +18,7 @@ from rtm_pipeline.sources.files.paths import FoundFile, digest_of, find_files, s
 from rtm_pipeline.sources.files.shapefile import check_shapefile, parts_in_zip, parts_on_disk
 from rtm_pipeline.sources.files.transfer_limit import check_whole
 from rtm_pipeline.sources.files.vector import read_vector
+from rtm_pipeline.sources.files.vector_head import HEAD_BYTES, check_head
 from rtm_pipeline.sources.headers import merge_requests
 from rtm_pipeline.sources.source_read import FILE, GEOMETRY, MALFORMED, ROW, FileRead, SourceRead
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
@@ -107,7 +108,9 @@ def _read(
         data = gunzip(file.path, where=where) if packed else file.path.read_bytes()
         yield file.name, _read_csv(data, wanted, spec, geometry, where)
         return
-    origin = gunzip(file.path, where=where) if packed else file.path
+    # XML is read from memory: GDAL writes what it learned of a GML file beside it.
+    in_memory = packed or ending in (".gml", ".kml")
+    origin = (gunzip(file.path, where=where) if packed else file.path.read_bytes()) if in_memory else file.path
     if kind == "parquet":
         yield file.name, read_parquet(origin, wanted, spec, geometry=geometry, where=where)
     else:
@@ -130,6 +133,9 @@ def _read_zip(
             if not verified:
                 verify_members(file.path, members, where=where)
                 verified = True
+            member = next((member for member in members if member.name == name), None)
+            if member is not None:  # a geodatabase is a folder
+                check_head(read_head(file.path, member, HEAD_BYTES, where=inner), where=inner)
             if name.lower().endswith(".shp"):
                 check_shapefile(parts_in_zip(file.path, members, name, where=where), where=inner)
             # GDAL reads inside the archive: nothing is unpacked onto the disk.

@@ -7,8 +7,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtm_pipeline.errors import RtmError
+from rtm_pipeline.errors import RtmError, SourceError
 from rtm_pipeline.sources.files.encodings import decode
+from rtm_pipeline.sources.files.vector_head import check_head, head_of
 
 __all__ = ["FileLook", "csv_columns", "look_at_folder"]
 
@@ -78,7 +79,8 @@ def _look_at_shapes(path: Path, name: str) -> FileLook | None:
     from pyogrio.errors import DataSourceError
 
     try:
+        check_head(head_of(path) or b"", where=name)
         info = pyogrio.read_info(path)
-    except DataSourceError:
+    except (DataSourceError, SourceError):
         return None
     return FileLook(name, tuple(map(str, info["fields"])), info["geometry_type"])

@@ -128,6 +128,12 @@ def _inside(file: FoundFile, root: Path, spec: FileSource) -> FoundFile:
         raise ConfigError(
             f"Source {spec.name!r}: {file.name} is a link that leads out of the data folder. Copy the file into it."
         )
+    for member in _members(real):
+        if not member.resolve().is_relative_to(root):
+            raise ConfigError(
+                f"Source {spec.name!r}: {member.name} of {file.name} is a link that leads out of the data folder. "
+                "Copy the file into it."
+            )
     if real.is_file() and real.stat().st_size > MAX_FILE_BYTES:
         raise SourceError(
             f"Source {spec.name!r}: {file.name} has {real.stat().st_size:,} bytes, more than the "

@@ -14,6 +14,7 @@ import pyarrow as pa
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
 from rtm_pipeline.sources.files.part import Part
 from rtm_pipeline.sources.files.transfer_limit import more_to_come
+from rtm_pipeline.sources.files.vector_head import check_driver, check_head, head_of
 from rtm_pipeline.sources.headers import HeaderMatch, match_headers, near, some_names
 from rtm_pipeline.sources.source_read import GEOMETRY, MALFORMED
 from rtm_pipeline.sources.spec import ColumnRequest, FileSource
@@ -51,17 +52,21 @@ def read_vector(
     ConfigError
         If the file has several layers and ``sheet`` names none of them.
     SourceError
-        If it can't be opened or read whole.
+        If it can't be opened or read whole, or is a description of other data (see `vector_head`).
     SchemaError
         If a required attribute, the geometry or its CRS is missing.
     """
     from pyogrio.errors import DataLayerError, DataSourceError
 
+    head = head_of(origin)
+    if head is not None:
+        check_head(head, where=where)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             sheet = _sheet(origin, spec, where)
             info = _info(origin, sheet, spec)
+            check_driver(str(info["driver"]), where=where)
             match = match_headers(wanted, [str(name) for name in info["fields"]], where=where)
             table, crs = _read(origin, sheet, spec, info, match, geometry, where)
     except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rtm_pipeline.config.document import load_document
 from rtm_pipeline.config.load import city_of, find_config, load_config
 from rtm_pipeline.errors import ConfigError
 
@@ -152,3 +153,16 @@ def test_an_end_is_written_as_the_beginning_unless_told(tmp_path: Path, until: s
     for city in (loaded.city, city_of(loaded.settings)):
         assert city.layers["vacant_lots"].until is not None
         assert city.layers["vacant_lots"].until.formats == formats
+
+
+def test_references_that_mean_billions_of_values_are_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+    path = tmp_path / "city.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ConfigError, match="refers to its own parts"):
+        load_document(path)
+    path.write_text("a: &a\n  b: *a\n")
+    with pytest.raises(ConfigError, match="refers to itself"):
+        load_document(path)
