@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+_DROPPED_SHOWN = 10
+
 Table = Annotated[Path, typer.Argument(help="A Parquet or CSV file.")]
 
 
@@ -29,10 +31,20 @@ def _read(path: Path) -> pa.Table:
         raise ConfigError(f"There is no file {path}.")
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pyarrow.parquet.read_table(path)
-        return pyarrow.csv.read_csv(path)
-    except (pa.ArrowInvalid, OSError) as error:
+            table = pyarrow.parquet.read_table(path)
+        else:
+            table = pyarrow.csv.read_csv(path)
+        names = table.column_names
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} can't be read as a table: its header is not UTF-8. Save it as UTF-8.") from None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise ConfigError(f"{path} can't be read as a table: {error}.") from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{path} has several columns of the name {', '.join(map(repr, twice[:5]))}. Rename them.")
+    if table.num_rows == 0:
+        raise ConfigError(f"{path} has a header but no rows.")
+    return table
 
 
 def _numbers(table: pa.Table, name: str, option: str) -> Any:
@@ -47,7 +59,7 @@ def _numbers(table: pa.Table, name: str, option: str) -> Any:
     column = table.column(name)
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
         raise ConfigError(f"{option}: the column '{name}' holds {column.type}; numbers are expected.")
-    return column.cast(pa.float64()).fill_null(float("nan")).to_numpy().astype(np.float64)
+    return column.cast(pa.float64(), safe=False).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
 @app.command()
@@ -78,6 +90,7 @@ def fit(
     ):
         if value not in allowed:
             raise ConfigError(f"{option}: found {value!r}; allowed: {', '.join(allowed)}.")
+    _writable(out)
     rows = _read(table)
     counts = _numbers(rows, count, "--count")
     weights = _numbers(rows, exposure, "--exposure") if exposure else None
@@ -95,6 +108,13 @@ def fit(
     if out is not None:
         out.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     say(_model_text(report))
+
+
+def _writable(out: Path | None) -> None:
+    """Refuse before the work what could not be written after it."""
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        found = "is a folder" if out.is_dir() else f"lies in {out.absolute().parent}, which does not exist"
+        raise ConfigError(f"--json: {out} {found}. Give the path of a file in a folder that exists.")
 
 
 def _pattern(text: str | None) -> str | None:
@@ -116,6 +136,11 @@ def _model_text(report: dict[str, Any]) -> str:
         lines.append(f"{term['variable']:<40} {term['coefficient']:>12.5f} {term['se']:>8.5f} {term['rrv']:>8.4f}")
     if not report["terms"]:
         lines.append("no variable was selected")
+    lines += report["notes"]
+    shown = report["dropped"][:_DROPPED_SHOWN]
+    lines += [f"left out: {item['variable']}: {item['reason']}" for item in shown]
+    if len(report["dropped"]) > len(shown):
+        lines.append(f"left out: {len(report['dropped']) - len(shown)} more (--json tells all)")
     return "\n".join(lines)
 
 
@@ -147,6 +172,7 @@ def accuracy(
 def _accuracy_text(found: dict[str, Any]) -> str:
     lines = [
         f"{found['n_events']:,.0f} incidents in {found['n_cells']:,} rows, {found['distinct_values']:,} distinct",
+        *([f"{found['without_score']:,} rows without a score rank last"] if found["without_score"] else []),
         f"{'share':>7} {'PAI':>8} {'from':>8} {'to':>8} {'PEI':>7} {'hit rate':>9}",
     ]
     for share, pai in found["pai"].items():

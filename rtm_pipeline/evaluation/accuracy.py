@@ -286,18 +286,20 @@ def table_accuracy(
     -------
     dict
         ``n_cells``, ``n_events``, ``pai``, ``pei``, ``rri``, ``hit_rate``, ``pai_area``, ``distinct_values`` and
-        ``perfect_pai``.
+        ``perfect_pai``; ``without_score``: rows whose score is missing, which rank last.
 
     Raises
     ------
     ModelError
-        If the columns are not of one length, or a count is negative or missing.
+        If the columns are not of one length, a count is negative, missing or infinite, an exposure is not positive,
+        or a score in incidents is negative.
     """
     found = measure(observed, score, exposure=exposure, in_incidents=in_incidents, shares=shares)
     perfect = measure(observed, np.asarray(observed, np.float64), exposure=exposure, shares=shares)
     return {
         "n_cells": int(np.size(observed)),
         "n_events": float(np.sum(observed)),
+        "without_score": int(np.isnan(np.asarray(score, np.float64)).sum()),
         **found.as_json(),
         "perfect_pai": perfect.as_json()["pai"],
     }

@@ -169,11 +169,18 @@ def measure(
     Raises
     ------
     ModelError
-        If lengths differ, an observed count is negative or missing, or a share is not in (0, 1].
+        If lengths differ, an observed count is negative, missing or infinite, an exposure is not positive, a score in
+        incidents is negative, or a share is not in (0, 1].
     """
     y = np.asarray(observed, np.float64)
     _check(y, score, shares)
     area = np.ones(y.size) if exposure is None else np.asarray(exposure, np.float64)
+    _check_exposure(area, y.size)
+    if in_incidents and bool(np.any(np.asarray(score) < 0)):
+        raise ModelError(
+            f"A score in expected incidents can't be negative; found {float(np.nanmin(score)):g}. Leave --in-incidents "
+            "out for a score that only ranks."
+        )
     ranking = Ranking.of(score)
     best = np.concatenate([[0.0], np.cumsum(np.sort(y)[::-1])])
     table = _Table(y[ranking.order], area[ranking.order], ranking, best, in_incidents)
@@ -244,5 +251,20 @@ def _check(observed: NDArray[np.float64], score: NDArray[np.floating], shares: t
     if not bool(np.all(observed >= 0)):
         where = int(np.argmax(~(observed >= 0)))
         raise ModelError(f"Observed counts can't be negative or missing; found {observed[where]} in cell {where}.")
+    with np.errstate(over="ignore"):
+        total = float(observed.sum())
+    if not np.isfinite(total):
+        raise ModelError("Observed counts must have a finite sum; found infinite ones. Check the column's unit.")
     if not all(0 < share <= 1 for share in shares):
         raise ModelError(f"Shares of the study area must lie in (0, 1]; found {shares}.")
+
+
+def _check_exposure(area: NDArray[np.float64], n: int) -> None:
+    if area.shape != (n,):
+        raise ModelError(f"There must be one exposure a cell: found shape {area.shape} for {n} counts.")
+    wrong = np.flatnonzero(~(np.isfinite(area) & (area > 0)))
+    if wrong.size:
+        raise ModelError(
+            f"The exposure of cell {int(wrong[0])} is not positive and finite: {float(area[wrong[0]]):g} "
+            f"({wrong.size} such cells of {n}); drop cells that are wholly outside."
+        )

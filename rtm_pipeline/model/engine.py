@@ -16,10 +16,10 @@ from rtm_pipeline.model.folds import balanced_folds, block_folds
 from rtm_pipeline.model.likelihood.cells import Cells, cells_of
 from rtm_pipeline.model.likelihood.families import family_named
 from rtm_pipeline.model.likelihood.patterns import null_patterns
-from rtm_pipeline.model.remarks import remarks
+from rtm_pipeline.model.remarks import remarks, separation_remarks
 from rtm_pipeline.model.reselection import Rescreen, SelectionBootstrap, selection_bootstrap
 from rtm_pipeline.model.screening import Screening, screen
-from rtm_pipeline.model.selection import DroppedVariable, Selection, select, usable_candidates
+from rtm_pipeline.model.selection import SIGNS, DroppedVariable, Selection, select, usable_candidates
 from rtm_pipeline.model.spec import ModelSpec
 from rtm_pipeline.model.terrain import FittedTerrain, Term, terrain_of_selection
 from rtm_pipeline.model.validation import validate_design
@@ -129,7 +129,8 @@ def fit_rtm(
     names = _kept(design, screening, usable)
     selections = _selections(cells, candidates_of(design, names), spec, threads)
     terrain = terrain_of_selection(selections[0], design)
-    notes = [note for note in (reason, *remarks(terrain, design, cells)) if note]
+    separated = separation_remarks(hopeless, SIGNS[spec.direction])
+    notes = [note for note in (reason, *separated, *remarks(terrain, design, cells)) if note]
     refits = _refits(design, terrain, spec, block_id, threads)
     reselections = _reselections(design, terrain, spec, screening, block_id, threads)
     terrain = terrain.with_terms(tuple(_with_intervals(term, refits, reselections) for term in terrain.terms))

@@ -38,10 +38,16 @@ class DroppedVariable:
     ----------
     variable : str
     reason : str
+    sign : int
+        1 where all incidents lie in its cells, -1 where none does, else 0.
+    chance : float
+        That this would be so were the cells with incidents any cells.
     """
 
     variable: str
     reason: str
+    sign: int = 0
+    chance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rtm_pipeline.model.candidates import candidates_of
@@ -11,9 +13,13 @@ from rtm_pipeline.model.likelihood.families import family_named
 from rtm_pipeline.model.likelihood.fit import FamilyFit, fit_family
 from rtm_pipeline.model.likelihood.patterns import patterns_of
 from rtm_pipeline.model.likelihood.sufficient import rows_of
+from rtm_pipeline.model.moves import DroppedVariable
 from rtm_pipeline.model.terrain import FittedTerrain
 
-__all__ = ["STRONG_EVIDENCE", "fit_terms", "remarks"]
+__all__ = ["STRONG_EVIDENCE", "fit_terms", "remarks", "separation_remarks"]
+
+_RARE = 0.001
+_NAMES_SHOWN = 5
 
 STRONG_EVIDENCE = 10.0
 """Difference of BIC above which another family is pointed out (Kass & Raftery 1995: very strong)."""
@@ -36,7 +42,7 @@ def remarks(terrain: FittedTerrain, design: Design, cells: Cells) -> list[str]:
     """
     found = []
     if terrain.is_null:
-        found.append("No variable lowers BIC: the model has no terms and every place has the same risk.")
+        found.append("No variable that can enter lowers BIC: the model has no terms, every place the same score.")
     if terrain.dispersion == 0.0:
         found.append(f"The counts are not over-dispersed: {terrain.family} with dispersion 0 is the Poisson model.")
     if terrain.family == "nb1" and terrain.dispersion:
@@ -50,6 +56,28 @@ def remarks(terrain: FittedTerrain, design: Design, cells: Cells) -> list[str]:
                 f"intervals (the values of NB2 differ by up to {100 * largest:.0f} %). Consider family: nb2."
             )
     return found
+
+
+def separation_remarks(dropped: Sequence[DroppedVariable], sign: int) -> list[str]:
+    """A sentence on variables that mark all incidents, or none, beyond chance: no coefficient can say so.
+
+    Parameters
+    ----------
+    dropped : sequence of DroppedVariable
+        Variables without a finite coefficient of their own.
+    sign : int
+        Of the coefficients that were asked for; 0 for any.
+    """
+    rare = _RARE / max(len(dropped), 1)
+    telling = sorted(item.variable for item in dropped if item.sign and item.sign * sign >= 0 and item.chance < rare)
+    if not telling:
+        return []
+    more = f" and {len(telling) - _NAMES_SHOWN} more" if len(telling) > _NAMES_SHOWN else ""
+    return [
+        f"{', '.join(telling[:_NAMES_SHOWN])}{more}: all incidents lie on one side, which is no chance. The relative "
+        "risk has no finite estimate, so the model leaves out what may matter most. Check that it is no copy of the "
+        "outcome; else take a longer window."
+    ]
 
 
 def fit_terms(terrain: FittedTerrain, design: Design, cells: Cells, family: str) -> FamilyFit:

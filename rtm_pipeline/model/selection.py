@@ -164,23 +164,23 @@ def usable_candidates(
     inside = np.zeros((candidates.size, 1))
     counts, here = cells.times(cells.events, cells.counts[cells.events]).astype(float), np.zeros_like(cells.events)
     add_listed(candidates, candidates.columns, layers, cells.events, here, counts, inside, nowhere)
-    reasons = [
-        _reason(int(size), cells.n_cells, int(events), cells.n_events)
-        for size, events in zip(on[:, 0], inside[:, 0], strict=True)
+    busy = float(cells.times(cells.events).sum())
+    found = [
+        _hopeless(variable.name, int(size), int(events), cells, busy)
+        for variable, size, events in zip(candidates.variables, on[:, 0], inside[:, 0], strict=True)
     ]
-    dropped = tuple(
-        DroppedVariable(variable.name, reason)
-        for variable, reason in zip(candidates.variables, reasons, strict=True)
-        if reason
-    )
-    return np.array([reason is None for reason in reasons], bool), dropped
+    return np.array([item is None for item in found], bool), tuple(item for item in found if item is not None)
 
 
-def _reason(size: int, n_cells: int, events: int, total: int) -> str | None:
-    if size in (0, n_cells):
-        return f"it is {0 if size == 0 else 1} in every cell"
+def _hopeless(name: str, size: int, events: int, cells: Cells, busy: float) -> DroppedVariable | None:
+    """Why a variable can't have a finite coefficient of its own; None where it can."""
+    n, total = cells.n_cells, cells.n_events
+    if size in (0, n):
+        return DroppedVariable(name, f"it is {0 if size == 0 else 1} in every cell")
     if events == 0:
-        return f"none of the {total} incidents lies in the {size} cells where it is 1, so its estimate is infinite"
+        reason = f"none of the {total} incidents lies in the {size} cells where it is 1, so its estimate is infinite"
+        return DroppedVariable(name, reason, -1, (1.0 - size / n) ** busy)
     if events == total:
-        return f"all {total} incidents lie in the {size} cells where it is 1, so its estimate is infinite"
+        reason = f"all {total} incidents lie in the {size} cells where it is 1, so its estimate is infinite"
+        return DroppedVariable(name, reason, 1, (size / n) ** busy)
     return None

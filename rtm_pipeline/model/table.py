@@ -102,8 +102,9 @@ def _zero_one(name: str, values: ArrayLike, n: int) -> NDArray[np.uint8]:
     wrong = np.flatnonzero((numbers != 0) & (numbers != 1))
     if wrong.size:
         raise ModelError(
-            f"Column {name!r} must hold only 0 and 1; found {column[wrong[0]]!r} in row {int(wrong[0])} and "
-            f"{wrong.size - 1} more such values. Turn distances and densities into 0/1 columns first."
+            f"Column {name!r} must hold only 0 and 1; found {np.asarray(column[wrong[0]]).item()!r} in row "
+            f"{int(wrong[0])} and {wrong.size - 1} more such values. Turn distances and densities into 0/1 columns "
+            "first."
         )
     return numbers.astype(np.uint8)
 

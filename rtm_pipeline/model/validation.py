@@ -95,7 +95,7 @@ def _refuse(wrong: NDArray[np.bool_], values: NDArray[Any], what: str, problem: 
     where = np.flatnonzero(wrong)
     if where.size:
         raise ModelError(
-            f"The {what} of cell {int(where[0])} {problem}: {values[where[0]]!r} ({where.size} such cells of "
+            f"The {what} of cell {int(where[0])} {problem}: {values[where[0]].item():.17g} ({where.size} such cells of "
             f"{values.size}); {remedy}."
         )
 
