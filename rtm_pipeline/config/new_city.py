@@ -12,11 +12,12 @@ from typing import Any
 
 from rtm_pipeline.config.json_schema import editor_line
 from rtm_pipeline.config.placeholders import PLACEHOLDER
+from rtm_pipeline.config.zone_proposal import propose_zone
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.crs_proposal import CrsProposal, propose_crs
 from rtm_pipeline.sources.files.look import FileLook, look_at_folder
 
-__all__ = ["NewCity", "new_city", "zone_by_longitude"]
+__all__ = ["NewCity", "new_city"]
 
 _SLUG = re.compile(r"^[a-z][a-z0-9_]{1,40}$")
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./*-]*$")
@@ -29,8 +30,6 @@ _WKT = re.compile(r"^(wkt|the_geom|geom|shape|geometry)$", re.IGNORECASE)
 _DATE = re.compile(r"occur|incident_?date|event_?date|offen[cs]e_?date|date|_dt$|time|opened|created", re.IGNORECASE)
 _ID = re.compile(r"(^|_)(id|no|num|number|key|case|report)(_|$)|(id|no|number)$", re.IGNORECASE)
 _OUTCOME = re.compile(r"crime|incident|offen[cs]e|police|violen", re.IGNORECASE)
-# The four zones of the contiguous United States, by the longitude at which most of the next begins.
-_US_ZONES = ((-114.0, "America/Los_Angeles"), (-102.0, "America/Denver"), (-86.5, "America/Chicago"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class NewCity:
         The YAML, with comments.
     crs : CrsProposal
     timezone : str
-        By longitude only.
+        A guess by the place.
     files : tuple of str
         Files of the data folder for which a part was proposed.
     """
@@ -80,10 +79,10 @@ def new_city(name: str, boundary: Path, data_dir: Path | None = None) -> NewCity
     if not boundary.resolve().is_relative_to(folder):
         raise ConfigError(f"The boundary {boundary} does not lie in the data folder {folder}. Copy it there.")
     bounds = _bounds(boundary)
-    crs, zone = propose_crs(bounds), zone_by_longitude(bounds)
+    crs, zone = propose_crs(bounds), propose_zone(bounds)
     limits = boundary.resolve().relative_to(folder).as_posix()
     looks = _series([look for look in look_at_folder(folder) if look.path != limits])
-    outcome = next((look for look in looks if _OUTCOME.search(look.path)), None)
+    outcome = _outcome(looks)
     others = [look for look in looks if look is not outcome]
     parts = [_head(name, limits, crs, zone), _sources(outcome, others), _layers(outcome, others), _tail(others)]
     text = "\n".join(parts).replace("@LIMITS@", _quoted(limits))
@@ -100,6 +99,13 @@ def _series(looks: Sequence[FileLook]) -> list[FileLook]:
     return [_one_of(group) for group in groups.values()]
 
 
+def _outcome(looks: Sequence[FileLook]) -> FileLook | None:
+    """The file of incidents by its name in English; else the one series (one file a year, a month) that is there."""
+    named = next((look for look in looks if _OUTCOME.search(look.path)), None)
+    series = [look for look in looks if "*" in look.path]
+    return named or (series[0] if len(series) == 1 else None)
+
+
 def _one_of(group: Sequence[FileLook]) -> FileLook:
     if len(group) == 1:
         return group[0]
@@ -109,20 +115,6 @@ def _one_of(group: Sequence[FileLook]) -> FileLook:
     start = re.sub(r"[\d_-]*$", "", "".join(letters[0] for letters in same))
     glob = (path.parent / f"{start}*{path.suffix}").as_posix()
     return replace(group[0], path=glob)
-
-
-def zone_by_longitude(bounds_lonlat: Sequence[float]) -> str:
-    """IANA zone of a place in the contiguous United States, by longitude; UTC elsewhere. To be checked by a person.
-
-    Examples
-    --------
-    >>> zone_by_longitude((-94.9, 39.0, -94.6, 39.2))
-    'America/Chicago'
-    """
-    x, y = (bounds_lonlat[0] + bounds_lonlat[2]) / 2, (bounds_lonlat[1] + bounds_lonlat[3]) / 2
-    if not (-125 < x < -66.5 and 24 < y < 49.5):
-        return "UTC"
-    return next((zone for limit, zone in _US_ZONES if x < limit), "America/New_York")
 
 
 def _bounds(path: Path) -> tuple[float, float, float, float]:
@@ -158,7 +150,7 @@ def _head(name: str, limits: str, crs: CrsProposal, zone: str) -> str:
 schema: 1
 city: {name}
 label: {name.replace("_", " ").title()}
-timezone: {zone}     # by its longitude only: check it
+timezone: {zone}     # a guess by the place: check it
 # as_of: 2025-01-01           # use only what was known before this day; without it, the day of the run
 
 area:

@@ -16,7 +16,13 @@ def placeholders(document: Document) -> list[tuple[str, str]]:
     """(``file:line``, dotted key) of every key or value that still holds the mark, in the order of the file."""
     spots = set(_spots(document.values, ()))
     ordered = sorted(spots, key=lambda keys: (document.line_of(keys) or 0, str(keys)))
-    return [(document.where(keys), ".".join(map(str, keys))) for keys in ordered]
+    return [(document.where(keys), _named(keys)) for keys in ordered]
+
+
+def _named(keys: KeyPath) -> str:
+    """The dotted key; the only value of a list goes by the list's name, as a person would say it."""
+    shown = keys[:-1] if len(keys) > 1 and keys[-1] == 0 else keys
+    return ".".join(map(str, shown))
 
 
 def _spots(value: Any, keys: KeyPath) -> Iterator[KeyPath]:

@@ -176,6 +176,8 @@ def open_city(
     if settings is None and run:
         from rtm_pipeline.orchestration.run import run_city
 
+        # Said plainly: a notebook that computes for a minute in silence looks broken.
+        print(f"No stored night of {name} fits its configuration and this code: running it now, a minute or two.")  # noqa: T201
         report = run_city(loaded, paths)
         if not report.ok:
             told = "; ".join(f"{failure.step}: {failure.message}" for failure in report.failures)

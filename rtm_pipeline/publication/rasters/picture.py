@@ -81,7 +81,7 @@ def draw_picture(
     )
     _outline(axes, area)
     axes.set_xlim(west - 0.01 * width, east + 0.01 * width)
-    axes.set_ylim(south - 0.05 * height, north + 0.01 * height)
+    axes.set_ylim(south - 0.09 * height, north + 0.01 * height)  # room for scale and arrow under the map
     axes.set_aspect("equal")
     axes.set_axis_off()
     handles = [
@@ -143,7 +143,9 @@ def curve(
     axes = figure.subplots()
     axes.errorbar(x, y, yerr=error, color="#3b0f51", ecolor="#b8a9c0", linewidth=1.2, elinewidth=0.7)
     axes.axvline(x[chosen], color="#b3402e", linestyle="--", linewidth=1.0)
-    axes.set(xscale="log", xlabel=f"{x_name} (chosen: {x[chosen]:.3g})", ylabel=y_name)
+    # A path of one penalty, 0, is what is left where no variable may enter: there is nothing to put on a log axis.
+    scale = "log" if (x > 0).any() else "linear"
+    axes.set(xscale=scale, xlabel=f"{x_name} (chosen: {x[chosen]:.3g})", ylabel=y_name)
     axes.invert_xaxis()
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
@@ -167,16 +169,16 @@ def _scale_bar(axes: Any, grid: StudyGrid) -> None:
     length = max((step for step in (0.1, 0.25, 0.5, 1, 2, 5, 10, 20) if step <= target), default=0.1)
     length_u = length * unit_m / spec.unit_m
     x0 = spec.west_u + 0.03 * (spec.east_u - spec.west_u)
-    y0 = spec.south_u - 0.02 * (spec.north_u - spec.south_u)
+    y0 = spec.south_u - 0.03 * (spec.north_u - spec.south_u)
     axes.plot([x0, x0 + length_u], [y0, y0], color="#222222", linewidth=2.5, solid_capstyle="butt")
-    axes.text(x0 + length_u / 2, y0, f"{length:g} {name}\n", ha="center", va="bottom", fontsize=8)
+    axes.text(x0 + length_u / 2, y0, f"\n{length:g} {name}", ha="center", va="center", fontsize=8)
 
 
 def _north_arrow(axes: Any) -> None:
     axes.annotate(
         "N",
-        xy=(0.97, 0.12),
-        xytext=(0.97, 0.04),
+        xy=(0.97, 0.075),
+        xytext=(0.97, 0.012),
         xycoords="axes fraction",
         ha="center",
         va="center",

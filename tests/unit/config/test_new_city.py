@@ -14,6 +14,8 @@ from rtm_pipeline.config.document import load_document
 from rtm_pipeline.config.json_schema import config_schema
 from rtm_pipeline.config.load import load_config
 from rtm_pipeline.config.new_city import new_city
+from rtm_pipeline.config.placeholders import placeholders
+from rtm_pipeline.config.zone_proposal import propose_zone
 from rtm_pipeline.errors import ConfigError
 from rtm_pipeline.grid.crs_proposal import propose_crs
 
@@ -77,6 +79,31 @@ def test_it_is_valid_from_the_start_and_knows_the_files(data: Path, tmp_path: Pa
     assert city.layers["violence"].date.column == "Occurred On"
     assert '{kind: file, path: "vacant lots.csv"' in made.text
     assert "x: x_coord, y: y_coord, crs: REPLACE_ME" in made.text
+
+
+def test_a_series_of_files_is_taken_for_the_incidents_whatever_its_language(tmp_path: Path) -> None:
+    """A city of Germany: the names tell nothing, but one file a year is there, and the zone is not America's."""
+    (tmp_path / "limits.geojson").write_text(json.dumps(square(9.9, 53.6)))
+    for year in (2022, 2023):
+        (tmp_path / f"vorgaenge_{year}.csv").write_text("Nummer;Tatzeit;Rechtswert;Hochwert\n")
+    (tmp_path / "gaststaetten.csv").write_text("lfd,lat,lon\n")
+    made = new_city("nordhafen", tmp_path / "limits.geojson")
+    assert made.timezone == "Europe/Berlin"
+    assert "incidents: {kind: file, path: vorgaenge*.csv" in made.text
+    assert "its columns: Nummer, Tatzeit, Rechtswert, Hochwert" in made.text
+    assert "# gaststaetten:" in made.text
+    (tmp_path / "nordhafen.yaml").write_text(made.text)
+    marks = placeholders(load_document(tmp_path / "nordhafen.yaml"))
+    assert "layers.violence.geometry.lat" in [key for _, key in marks]
+    assert not [key for _, key in marks if key.endswith(".0")]
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "zone"),
+    [(-46.6, -23.5, "America/Sao_Paulo"), (-93.3, 44.9, "America/Chicago"), (174.8, -36.8, "Pacific/Auckland")],
+)
+def test_the_zone_is_that_of_the_nearest_namesake(lon: float, lat: float, zone: str) -> None:
+    assert propose_zone((lon - 0.1, lat - 0.1, lon + 0.1, lat + 0.1)) == zone
 
 
 def test_taking_the_marks_off_a_proposed_layer_gives_a_valid_one(data: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 DOCS = Path(__file__).parents[3] / "docs"
 MODULES = (
     "rtm_pipeline.config.json_schema",
-    "rtm_pipeline.config.new_city",
+    "rtm_pipeline.config.zone_proposal",
     "rtm_pipeline.grid.crs_proposal",
+    "rtm_pipeline.layers.value_shapes",
     "rtm_pipeline.grid.locate",
     "rtm_pipeline.orchestration.assets",
 )

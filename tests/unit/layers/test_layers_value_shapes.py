@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from rtm_pipeline.layers import value_shapes
 from rtm_pipeline.layers.dates import read_times
 from rtm_pipeline.layers.value_shapes import formats_hint, shapes_of
 
@@ -41,7 +39,3 @@ def test_the_proposal_reads_what_it_was_made_from(value: str) -> None:
 
 def test_nothing_is_proposed_for_what_is_no_date() -> None:
     assert formats_hint(shapes_of(pa.array(["soon", "12:30"]))) is None
-
-
-def test_the_examples() -> None:
-    assert doctest.testmod(value_shapes).failed == 0

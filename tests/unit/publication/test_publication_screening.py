@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -49,3 +50,11 @@ def test_the_picture_is_small_enough_for_an_event_log(fit: RtmFit) -> None:
     image = curve(path.penalties, path.cv_deviance, path.cv_se, path.chosen, "penalty", "deviance")
     assert image.startswith(b"\x89PNG")
     assert len(image) < 70_000
+
+
+def test_a_path_of_no_penalty_is_drawn_without_a_warning() -> None:
+    """What is left where no variable may enter; the warning would stand in a terminal, and the axis be empty."""
+    zero = np.zeros(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert curve(zero, zero + 1.0, zero, 0, "penalty", "deviance").startswith(b"\x89PNG")
