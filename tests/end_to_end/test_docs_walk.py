@@ -11,8 +11,11 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+import typer
 import yaml
 from support.city import DEMO_DATA, ROOT, Answer, Command
 from support.small_city import OxbowNight, write_oxbow
@@ -85,6 +88,52 @@ def test_every_command_of_the_docs_runs(
     answer = rtm(*words)
     assert answer.code == code, f"{page}: {command}\n{answer.err}"
     assert (answer.out + answer.err).strip()
+
+
+WHOLE_RUNS = "whole runs of the made city"
+
+
+@pytest.mark.acceptance
+def test_the_whole_runs_of_the_docs_run_as_they_are_written(
+    rtm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order, each once, in the project's folder as a reader would; only the output lies elsewhere."""
+    monkeypatch.setenv("RTM_OUTPUT", str(tmp_path / "output"))
+    blocks = [block for page in PAGES for block in blocks_of(page) if (block.not_run or "").startswith(WHOLE_RUNS)]
+    commands = dict.fromkeys(tuple(words_of(command)) for block in blocks for command in block.commands)
+    assert ("run", "demo_city", "--from-run", "latest") in commands
+    for words in commands:
+        answer = rtm(*words)
+        assert answer.code == 0, f"{' '.join(words)}\n{answer.err}"
+        assert (tmp_path / "output" / "releases").is_dir() or words[0] == "check"
+
+
+# In running text, in tables and in indented blocks: a synopsis can't be run, but its names have to exist.
+_MENTION = re.compile(r"(?:^ {4}|`)rtm ([a-z][a-z-]*)([^`\n]*)", re.M)
+
+
+def mentions() -> list[tuple[str, str, str]]:
+    found = {}
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+        for match in _MENTION.finditer(text):
+            found[(page.name, match[1], match[2].strip())] = None
+    return list(found)
+
+
+@pytest.mark.parametrize(("page", "name", "rest"), mentions(), ids=lambda value: value[:40])
+def test_every_command_that_the_docs_speak_of_exists_with_its_options(page: str, name: str, rest: str) -> None:
+    from rtm_pipeline.cli import app
+
+    command: Any = typer.main.get_command(app)
+    for word in [name, *rest.split()]:
+        if not isinstance(command, click.Group):
+            break
+        assert word in command.commands, f"{page}: rtm {name} {rest}"
+        command = command.commands[word]
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    used = {word.partition("=")[0].strip("[](),.;:") for word in rest.split() if word.lstrip("[(").startswith("--")}
+    assert used <= options, f"{page}: rtm {name} {rest}"
 
 
 def test_a_block_that_is_not_run_says_why() -> None:
