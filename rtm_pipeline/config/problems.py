@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from rtm_pipeline.errors import ConfigError
 __all__ = ["config_error", "did_you_mean", "listed", "problem"]
 
 MOST_SHOWN = 12
+_IN_ADDRESSES = re.compile(r"(?<=://)[^/\s@]*@|(?<=[?#])[^\s'\"]+")
+"""Users with passwords, and queries, which may hold tokens."""
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
@@ -123,6 +126,8 @@ def _sentence(details: ErrorDetails, keys: KeyPath, allowed: list[str]) -> str:
         return f"found {value!r}; allowed: {', '.join(words)}.{did_you_mean(str(value), words)}"
     if kind == "union_tag_not_found":
         return "the key 'kind' is missing; allowed: file, socrata, arcgis."
+    if last.endswith("_env"):  # people write the secret itself here
+        return "it must be the name of an environment variable, such as CITY_TOKEN. What stands here is not shown."
     if kind == "string_pattern_mismatch":
         return f"found {_short(found)}; it must match {context.get('pattern')}."
     if kind == "value_error":
@@ -134,4 +139,6 @@ def _sentence(details: ErrorDetails, keys: KeyPath, allowed: list[str]) -> str:
 
 def _short(value: object) -> str:
     text = repr(value)
+    if "://" in text:
+        text = _IN_ADDRESSES.sub("***", text)
     return text if len(text) <= 80 else text[:77] + "..."

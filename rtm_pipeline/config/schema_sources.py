@@ -97,7 +97,7 @@ class ArcGISSourceModel(_SourceBase):
 
     kind: Literal["arcgis"]
     """An ArcGIS server."""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+/[0-9]+$")]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#@]+/[0-9]+$")]
     """URL of the layer, ending in its number: https://.../FeatureServer/0."""
     where: Text = "1=1"
     """SQL filter that the server applies."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+from html import escape
 from typing import NoReturn
+from urllib.parse import quote, quote_plus
 
 from rtm_pipeline.errors import ConfigError
 
@@ -15,10 +18,11 @@ _HIDDEN = "***"
 class Secret:
     """A text that is shown as ``***`` and can't be pickled; `reveal` gives it to the one place that sends it."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_before", "_value")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, before: str = "") -> None:
         self._value = value
+        self._before = before
 
     @classmethod
     def from_env(cls, name: str | None) -> Secret | None:
@@ -39,12 +43,28 @@ class Secret:
         return cls(value)
 
     def reveal(self) -> str:
-        """The text itself."""
-        return self._value
+        """The text itself, with what goes before it in a header."""
+        return self._before + self._value
+
+    def after(self, before: str) -> Secret:
+        """The same secret as a header wants it, such as after ``Bearer``; hidden is what it was."""
+        return Secret(self._value, before)
 
     def redact(self, text: str) -> str:
-        """``text`` with the secret, wherever it stands in it, hidden."""
-        return text.replace(self._value, _HIDDEN) if self._value else text
+        """``text`` with the secret hidden wherever it stands in it, also as addresses, HTML and JSON write it."""
+        if not self._value:
+            return text
+        forms = {
+            self._value,
+            quote(self._value, safe=""),
+            quote(self._value),
+            quote_plus(self._value),
+            escape(self._value),
+            json.dumps(self._value)[1:-1],
+        }
+        for form in sorted(forms, key=len, reverse=True):
+            text = text.replace(form, _HIDDEN)
+        return text
 
     def __repr__(self) -> str:
         return _HIDDEN

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from support.server import Server, installation, postgres, wait_for
 
 pytestmark = pytest.mark.acceptance
 
-# ACCEPTANCE=full is for the numbers in the docs.
-CITIES = 100 if os.environ.get("ACCEPTANCE") == "full" else 3
-PATIENCE_S = 3600 if os.environ.get("ACCEPTANCE") == "full" else 900
+# ACCEPTANCE=full is for the numbers in the docs; ACCEPTANCE_CITIES=12 for fewer where time is short.
+FULL = os.environ.get("ACCEPTANCE") == "full"
+CITIES = int(os.environ.get("ACCEPTANCE_CITIES") or (100 if FULL else 3))
+PATIENCE_S = 3600 if FULL else 900
 NAMES = [f"town_{number:03}" for number in range(CITIES)]
 LOCATION = """{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"""
 
@@ -115,4 +115,6 @@ def test_many_cities_run_through_the_queue(server: Server, instance: dg.DagsterI
     assert second.start_time is not None
     assert second.start_time >= first.end_time
     spans = [record.end_time - record.start_time for record in instance.get_run_records() if record.start_time]
-    print(f"{len(runs)} cities, {max(spans):.0f} s the longest, now {datetime.now(UTC):%H:%M:%S}")
+    of_runs = instance.get_run_records(dg.RunsFilter(run_ids=list(runs.values())))
+    whole = max(record.end_time or 0.0 for record in of_runs) - min(record.start_time or 0.0 for record in of_runs)
+    print(f"{len(runs)} cities in {whole:.0f} s, {max(spans):.0f} s the longest")

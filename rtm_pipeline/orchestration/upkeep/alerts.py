@@ -10,7 +10,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def send(alert: Alert, spec: AlertsSpec, environ: Mapping[str, str] | None = Non
     if alert.kind not in spec.on:
         return ()
     environ = os.environ if environ is None else environ
+    alert = replace(alert, title=" ".join(alert.title.split()))  # a line break would begin another header of a mail
     problems = []
     address = environ.get(spec.webhook_env, "")
     if address:
@@ -71,6 +72,8 @@ def send(alert: Alert, spec: AlertsSpec, environ: Mapping[str, str] | None = Non
 def _post(alert: Alert, address: str, variable: str) -> list[str]:
     import requests
 
+    # At its finest level urllib3 logs the path of every request, which is what makes the address a secret.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
     try:
         # "text" is what Slack, Mattermost and Teams' workflows show; the other keys are for programs.
         body = asdict(alert) | {"text": f"{alert.title}\n{alert.text}"}

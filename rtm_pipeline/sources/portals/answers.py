@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -17,11 +18,11 @@ from rtm_pipeline.sources.secret import Secret
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Answer", "Passing", "RefusedError", "check_status", "parsed", "redirect_target"]
+__all__ = ["Answer", "Passing", "RefusedError", "check_status", "hidden", "parsed", "redirect_target", "shortened"]
 
 _TRY_AGAIN = (202, 408, 425, 429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
-_TITLE = re.compile(rb"<title[^>]*>([^<]{1,80})", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,4096})", re.IGNORECASE)
 
 
 class Passing(Exception):  # noqa: N818 - it becomes an error only when it does not pass
@@ -95,9 +96,7 @@ def check_status(response: requests.Response, body: bytes, where: str, secrets: 
         return
     if status in _TRY_AGAIN:
         raise Passing(f"the portal answers with status {status}", _retry_after(response))
-    said = _message(body)
-    for secret in secrets:
-        said = secret.redact(said)
+    said = _message(body, secrets)
     hint = {
         401: " Look at the token.",
         403: " Look at the token, and whether the data set is public.",
@@ -106,14 +105,26 @@ def check_status(response: requests.Response, body: bytes, where: str, secrets: 
     raise RefusedError(f"{where}: the portal answers with status {status}{said}.{hint}", status)
 
 
-def _message(body: bytes) -> str:
+def hidden(text: str, secrets: Sequence[Secret]) -> str:
+    """A text with all secrets hidden."""
+    for secret in secrets:
+        text = secret.redact(text)
+    return text
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """A portal's own words on one line; hide secrets before, since half a secret is not found any more."""
+    return " ".join(text.split())[:most]
+
+
+def _message(body: bytes, secrets: Sequence[Secret]) -> str:
     """What a portal says of its refusal, shortened; nothing if it is not JSON with a message."""
     try:
         said = parse(body)
     except ValueError:
         return ""
     text = said.get("message") if isinstance(said, dict) else None
-    return f": {' '.join(text.split())[:200]}" if isinstance(text, str) else ""
+    return f": {shortened(hidden(text, secrets))}" if isinstance(text, str) else ""
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -127,11 +138,12 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def parsed(body: bytes) -> Answer:
+def parsed(body: bytes, secrets: Sequence[Secret] = ()) -> Answer:
     """Parse an answer; raises Passing if it is a web page or JSON that was cut."""
     if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         title = _TITLE.search(body)
-        named = f" titled {title.group(1).decode('utf-8', 'replace').strip()!r}" if title else ""
+        words = hidden(unescape(title.group(1).decode("utf-8", "replace")), secrets) if title else ""
+        named = f" titled {shortened(words, 80)!r}" if title else ""
         raise Passing(f"the portal sends a web page{named} in place of data")
     try:
         return Answer(parse(body), len(body))

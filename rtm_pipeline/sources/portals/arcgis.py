@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from rtm_pipeline.errors import ConfigError, SchemaError, SourceError
 from rtm_pipeline.sources.headers import match_headers, merge_requests, near, some_names
-from rtm_pipeline.sources.portals.answers import Answer, Passing, RefusedError
+from rtm_pipeline.sources.portals.answers import Answer, Passing, RefusedError, shortened
 from rtm_pipeline.sources.portals.columns import asked_columns, refuse_gone
 from rtm_pipeline.sources.portals.feed import FeedState, Page
 from rtm_pipeline.sources.portals.geometry import wkb_of_geojson
@@ -198,21 +198,17 @@ def _address(spec: ArcGISSource, transport: Transport) -> tuple[Endpoint, str]:
     parts = urlsplit(spec.url)
     plain = spec.allow_http or parts.netloc in transport.allow_http_hosts
     if parts.scheme != "https" and not (parts.scheme == "http" and plain):
-        raise ConfigError(f"Source {spec.name!r}: {spec.url!r} must begin with https://.")
+        raise ConfigError(f"Source {spec.name!r}: its url on {parts.hostname} must begin with https://.")
     path = parts.path.rstrip("/")
     if parts.query or parts.username or not path.rsplit("/", 1)[-1].isdigit():
         raise ConfigError(
-            f"Source {spec.name!r}: {spec.url!r} is not the address of a layer; it ends in the layer's number, as in "
-            "https://host/arcgis/rest/services/NAME/FeatureServer/0, without a query."
+            f"Source {spec.name!r}: its url on {parts.hostname} is not the address of a layer; it ends in the layer's "
+            "number, as in https://host/arcgis/rest/services/NAME/FeatureServer/0, without user, password or query."
         )
     token = Secret.from_env(spec.token_env)
     # In a header, a token does not get into the logs of proxies, as it would in the address.
-    headers = {"X-Esri-Authorization": _bearer(token)} if token else {}
+    headers = {"X-Esri-Authorization": token.after("Bearer ")} if token else {}
     return Endpoint(parts.netloc, headers, parts.scheme == "http", spec.requests_per_second), path
-
-
-def _bearer(token: Secret) -> Secret:
-    return Secret(f"Bearer {token.reveal()}")
 
 
 def _where(spec: ArcGISSource) -> str:
@@ -260,9 +256,9 @@ def _refuse_errors(value: object, spec: ArcGISSource) -> None:
     if not isinstance(error, dict):
         return
     code = error.get("code")
-    said = " ".join(str(error.get("message") or "without a message").split())[:200]
+    said = str(error.get("message") or "without a message")
     token = Secret.from_env(spec.token_env)
-    said = token.redact(said) if token else said
+    said = shortened(token.redact(said) if token else said)
     if code in _PASSING_CODES:
         raise Passing(f"the server answers with error {code}: {said}")
     hint = " Look at the token." if code in _TOKEN_CODES else ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rtm_pipeline.errors import ConfigError, SourceError
-from rtm_pipeline.sources.portals.answers import Answer, Passing, check_status, parsed, redirect_target
+from rtm_pipeline.sources.portals.answers import Answer, Passing, check_status, hidden, parsed, redirect_target
 from rtm_pipeline.sources.portals.pace import Pace
 from rtm_pipeline.sources.secret import Secret
 
@@ -150,7 +150,11 @@ class Transport:
                     check(answer.value)
                 return answer
             except Passing as fault:
+                fault.args = (hidden(str(fault), secrets),)
                 retry = self._wait(retry, fault, where)
+            except SourceError as error:  # whatever a portal said of itself may repeat what it was sent
+                error.args = (hidden(str(error), secrets),)
+                raise
 
     def close(self) -> None:
         """Close the connections."""
@@ -207,7 +211,7 @@ class Transport:
                 if target is None:
                     body = self._body(response, where)
                     check_status(response, body, where, secrets)
-                    return parsed(body)
+                    return parsed(body, secrets)
             url, params = target, {}
         raise SourceError(f"{where}: the portal redirects in circles. Look at its address in the configuration.")
 

@@ -166,3 +166,21 @@ def test_references_that_mean_billions_of_values_are_refused_at_once(tmp_path: P
     path.write_text("a: &a\n  b: *a\n")
     with pytest.raises(ConfigError, match="refers to itself"):
         load_document(path)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{kind: arcgis, url: 'https://host.example/FeatureServer/0?token=CANARY'}",
+        "{kind: arcgis, url: 'https://me:CANARY@host.example/FeatureServer/0'}",
+        "{kind: arcgis, url: 'https://host.example/FeatureServer/0', token_env: CANARY-5566}",
+        "{kind: socrata, host: 'https://me:CANARY@host.example', dataset: abcd-1234}",
+        "{kind: arcgis, url: 'https://host.example/FeatureServer/0', token: CANARY}",
+    ],
+)
+def test_a_secret_in_a_configuration_is_refused_and_not_repeated(tmp_path: Path, source: str) -> None:
+    path = tmp_path / "city.yaml"
+    path.write_text(f"schema: 1\ncity: town\nsources:\n  shops: {source}\n")
+    with pytest.raises(ConfigError, match=r"sources\.shops") as caught:
+        load_config(path)
+    assert "CANARY" not in str(caught.value)

@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def test_a_webhook_that_refuses_is_told_of_without_its_address(
     hook: Hook, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.status = status
-    with caplog.at_level(logging.DEBUG, logger="rtm_pipeline"):
+    with caplog.at_level(logging.DEBUG):  # urllib3 logs the path of every request there
         problems = send(ALERT, AlertsSpec(ALL, "HOOK", ()), {"HOOK": hook.address})
     assert str(status) in problems[0]
     assert "canary" not in caplog.text + "".join(problems)
@@ -94,6 +94,8 @@ def test_a_command_gets_the_text_and_no_shell(tmp_path: Path) -> None:
     spec = AlertsSpec(ALL, "HOOK", (sys.executable, "-c", program, str(out), "{city}: {title}"))
     assert send(alert, spec, {}) == ()
     assert out.read_text() == "demo: old; touch /tmp/never $(id)|old; touch /tmp/never $(id)\n\n36 hours\n"
+    assert send(replace(alert, title="old\nBcc: x@example.org"), spec, {}) == ()
+    assert out.read_text().startswith("demo: old Bcc: x@example.org|"), "no line break begins another header of a mail"
     failing = AlertsSpec(ALL, "HOOK", (sys.executable, "-c", "raise SystemExit(7)"))
     assert send(alert, failing, {}) == (f"the command {sys.executable} ended with 7",)
 
