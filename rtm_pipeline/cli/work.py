@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from datetime import date
 from pathlib import Path
@@ -71,12 +70,15 @@ def plan_freeze(
     from rtm_pipeline.orchestration.locks import city_lock
     from rtm_pipeline.orchestration.registers.plans import plan_of_release
 
-    history, paths, city, _ = _history(config, config_dir, output)
-    release, day = current_release(paths, city, run)
+    history, paths, city, today = _history(config, config_dir, output)
+    release, known = current_release(paths, city, run)
+    day = date_of(on, "--on") or known
+    if not known <= day <= max(known, today):
+        raise ConfigError(
+            f"--on: {day} lies before what the release knows ({known}) or in the future; a plan is frozen in between."
+        )
     drawn = (seed if seed is not None else int(release.name[-8:], 16)) if randomize_line else None
-    kept = plan_of_release(
-        release, frozen_on=date_of(on, "--on") or day, site_ids=site or None, draw_seed=drawn, tolerance=tolerance
-    )
+    kept = plan_of_release(release, frozen_on=day, site_ids=site or None, draw_seed=drawn, tolerance=tolerance)
     with city_lock(paths.locks, city, paths.output):
         path = history.keep_plan(kept)
     facts = {
@@ -141,6 +143,8 @@ def plan_update(
     with city_lock(paths.locks, city, paths.output):
         kept = _plan_of(history, plan)
         day = date_of(on, "--on") or today
+        if day > today:
+            raise ConfigError(f"--on: {day} lies in the future; report what has happened.")
         history.add_status(kept, StatusEntry(kept.plan.plan_id, site, status, day, by, note))
     say(f"Plan {kept.plan.plan_id}: site {site} is {status} ({day}, {by}).")
 
@@ -179,10 +183,11 @@ def whatif(
 
 def _sites_of(path: Path) -> list[tuple[str, str]]:
     """Sites and work of a CSV file."""
+    from rtm_pipeline.priorities.register_rows import is_blank, register_rows
+
     if not path.is_file():
         raise ConfigError(f"--treat-file: there is no file {path}.")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [row for row in register_rows(path, ("site",), f"--treat-file: {path.name}") if not is_blank(row)]
     found = [((row.get("site") or "").strip(), (row.get("work") or "").strip()) for row in rows]
     missing = [number for number, (site, _) in enumerate(found, start=1) if not site]
     if not found or missing:

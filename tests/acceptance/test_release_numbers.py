@@ -129,6 +129,36 @@ def test_work_orders_are_the_funded_sites(release: Path) -> None:
     assert set(clicked) == set(funded)
 
 
+def test_the_money_adds_up_everywhere(release: Path) -> None:
+    """Spent and prevented are the same by site, by order, by neighborhood, on the frontier, in HTML and on paper."""
+    work = json.loads((release / "restricted" / "programs.json").read_text())["work"]
+    funded = work["portfolio"]
+    sites = [
+        row
+        for name in ("priority_lots", "priority_buildings")
+        for row in geopandas.read_parquet(release / "restricted" / f"{name}.parquet").to_dict("records")
+    ]
+    chosen = [row for row in sites if row["funded"]]
+    assert len(chosen) == sum(funded["sites"].values()) == sum(funded["owners"].values())
+    assert sum(row["cost_usd"] for row in chosen) == pytest.approx(funded["spent_usd"])
+    assert sum(row["marginal_prevented"] for row in chosen) == pytest.approx(funded["prevented"])
+    areas = geopandas.read_parquet(release / "restricted" / "neighborhoods.parquet")
+    assert areas["funded_usd"].sum() == pytest.approx(funded["spent_usd"])
+    assert areas["funded_sites"].sum() == len(chosen)
+    assert areas["expected_prevented"].sum() == pytest.approx(funded["prevented"])
+    with (release / "restricted" / "work_orders.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert sum(float(row["cost_usd"]) for row in csv.DictReader(file)) == pytest.approx(funded["spent_usd"])
+    frontier = pyogrio.read_dataframe(release / "restricted" / "priorities.gpkg", layer="frontier", read_geometry=False)
+    (here,) = frontier[frontier["budget_usd"] == funded["budget_usd"]].to_dict("records")
+    assert here["expected_prevented"] == pytest.approx(funded["prevented"], rel=5e-3)  # the plain greedy's
+    spent = f"${funded['spent_usd']:,.0f}"
+    report = html.unescape((release / "restricted" / "report.html").read_text())
+    paper = " ".join(pdf_text(release / "restricted" / "essentials.pdf").split())
+    for said in (spent, funded["work"]):
+        assert said in report
+        assert said in paper
+
+
 def test_the_public_paper_names_no_site(release: Path) -> None:
     text = pdf_text(release / "public" / "essentials.pdf")
     lots = geopandas.read_parquet(release / "restricted" / "priority_lots.parquet")

@@ -146,6 +146,16 @@ def test_a_work_list_is_frozen_drawn_and_followed(after: Night, rtm: Command) ->
     back = rtm("plan", "update", *base[:1], site, "inspected", "--by", "Ann", "--on", "2024-01-06", *base[1:])
     assert back.code == 2
     assert "done already" in back.err
+    for command, message in (
+        (("plan", "update", *base[:1], site, "done", "--by", "Ann", "--on", "2999-01-01"), "lies in the future"),
+        (("plan", "freeze", *base[:1], "--on", "2023-12-31"), "lies before what the release knows (2024-01-01)"),
+        (("plan", "freeze", *base[:1], "--on", "2999-01-01"), "or in the future"),
+        (("plan", "freeze", *base[:1], "--randomize-line", "--tolerance", "1e9"), "not above 0.5"),
+        (("plan", "freeze", *base[:1], "--randomize-line", "--tolerance", "nan"), "found nan"),
+    ):
+        refused = rtm(*command, *base[1:])
+        assert refused.code == 2
+        assert message in refused.err
     rows = rtm("plan", "status", *base, "--on", "2024-01-06", "--json").json["sites"]
     assert [row["status"] for row in rows[:2]] == ["done", "proposed"]
 
@@ -185,7 +195,13 @@ def test_what_if_tells_benefit_and_landscape_apart(after: Night, rtm: Command) -
     with rasterio.open(made / "prevented.tif") as raster:
         assert float(raster.read(1, masked=True).sum()) == pytest.approx(facts["benefit"]["prevented"], rel=1e-4)
     assert {path.name for path in made.iterdir()} >= {"risk_terrain_difference.tif", "forecast_difference.tif"}
+    sites = after.output / "sites.csv"
+    sites.write_bytes(b"site;work\nx;mowing\n")
+    latin = after.output / "latin.csv"
+    latin.write_bytes(b"site,work\nStra\xdfe,mowing\n")
     for wrong, message in (
+        (("--treat-file", sites), "sites.csv has no column site; its header is: site;work"),
+        (("--treat-file", latin), "latin.csv is not a CSV file in UTF-8"),
         (("--treat", "nowhere"), "not in the inventory"),
         (("--treat", f"{lots[0]['site_id']}=paving"), "no work called 'paving'"),
         (("--without-311", "noise"), "There is no 311 category noise; there are: "),

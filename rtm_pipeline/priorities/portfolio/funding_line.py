@@ -56,6 +56,10 @@ class LineDraw:
         ]
 
 
+MOST_TOLERANCE = 0.5
+"""Relative distance from the line beyond which sites are anything but near-equal."""
+
+
 def draw_line(
     site_id: Sequence[str],
     score: NDArray[np.float64],
@@ -85,8 +89,14 @@ def draw_line(
     Raises
     ------
     ConfigError
-        Nothing is funded, or all near-equal sites are on one side of the line, so that there is nothing to draw.
+        The tolerance is none, nothing is funded, or all near-equal sites are on one side of the line, so that there
+        is nothing to draw.
     """
+    if not 0.0 < tolerance <= MOST_TOLERANCE:
+        raise ConfigError(
+            f"The tolerance must lie above 0 and not above {MOST_TOLERANCE:g}, or the sites are not near-equal; found "
+            f"{tolerance:g}."
+        )
     if not funded.any():
         raise ConfigError("No site is funded: there is no funding line to draw at.")
     line = float(score[funded].min())
