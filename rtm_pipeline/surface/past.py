@@ -28,6 +28,7 @@ DEFAULT_DECAY = 0.7
 _DECAYS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _BANDWIDTHS_CELLS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0)
 _PRIOR_YEARS = 3
+_AREA_DIGITS = 6  # rounding of coordinates must not rank cells that are wholly inside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +100,7 @@ def past_surfaces(
         surfaces["kde"] = smooth(grid, everything, chosen_width)
     else:
         missing |= dict.fromkeys(("counts_decayed", "kde"), f"no incident is known before {cutoff}")
-    surfaces["uniform"] = grid.exposure.astype(np.float64)
+    surfaces["uniform"] = np.round(grid.exposure, _AREA_DIGITS)
     return Baselines(surfaces, missing, chosen_decay, decay_reason, chosen_width, width_reason)
 
 

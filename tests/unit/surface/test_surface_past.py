@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -115,3 +116,12 @@ def test_features_must_be_named_and_finite():
         Features(date(2018, 1, 1), np.zeros((4, 2), np.float32), ("a",), ("a",))
     with pytest.raises(ModelError, match="infinite"):
         Features(date(2018, 1, 1), np.full((4, 1), np.inf, np.float32), ("a",), ("a",))
+
+
+def test_rounding_of_areas_does_not_rank_cells():
+    """Limits in another CRS leave cells that are wholly inside with 0.99999999 of their area; they are equals."""
+    city = made_city(20, per_year=200, seed=1)
+    noise = 1.0 - np.random.default_rng(0).uniform(0, 1e-9, 400)
+    grid = replace(city.grid, exposure=np.where(np.arange(400) < 5, 0.4, noise))
+    uniform = past_surfaces(grid, city.history, city.cutoff).surfaces["uniform"]
+    assert np.unique(uniform).tolist() == [0.4, 1.0]
