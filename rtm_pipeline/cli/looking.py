@@ -59,7 +59,10 @@ def _degrees(text: str, what: str) -> float:
 
 
 def _rating_text(rating: PlaceRating, past: PlacePast | str) -> str:
+    from rtm_pipeline.grid.crs import resolve_crs
+
     where = f", {rating.neighborhood}" if rating.neighborhood else ""
+    in_feet = resolve_crs(rating.crs).unit_m < 0.5
     lines = [
         f"{rating.lat:g} {rating.lon:g}{where}: cell at row {rating.row}, column {rating.col} "
         f"({rating.x_u:,.1f}, {rating.y_u:,.1f} in {rating.crs})",
@@ -76,16 +79,21 @@ def _rating_text(rating: PlaceRating, past: PlacePast | str) -> str:
         lines.append(f"                among the top 5 % of cells with probability {rating.p_top5:.2f}")
     lines += ["", "  why the risk terrain is so: factors (those of the model first)"]
     for factor in rating.factors[:MOST_FACTORS]:
-        distance = "none near" if factor.distance_m is None else f"{factor.distance_m:,.0f} m"
+        distance = "none near" if factor.distance_m is None else _length_text(factor.distance_m, in_feet)
         told = "not in the model"
         if factor.rrv is not None:
             told = f"x {factor.rrv if factor.holds else 1.0:.2f}  {factor.variable}"
             told += " holds here" if factor.holds else f" does not hold here (else x {factor.rrv:.2f})"
-        lines.append(f"    {factor.label[:28]:<28} nearest {distance:>9}   {told}")
+        lines.append(f"    {factor.label[:28]:<28} nearest {distance:>{16 if in_feet else 9}}   {told}")
     if rating.forecast_parts:
         lines += ["", "  what makes up the forecast (the product)"]
         lines += [f"    {_part_text(part)}" for part in _telling(rating.forecast_parts)]
-    return "\n".join([*lines, "", *_past_text(past)])
+    return "\n".join([*lines, "", *_past_text(past, in_feet)])
+
+
+def _length_text(meters: float, in_feet: bool) -> str:
+    """A length in the unit of the city's grid; names of variables hold meters, so these stand beside feet."""
+    return f"{meters / 0.3048:,.0f} ft ({meters:,.0f} m)" if in_feet else f"{meters:,.0f} m"
 
 
 def _standing_text(standing: Standing, value: str) -> str:
@@ -106,10 +114,10 @@ def _part_text(part: Part) -> str:
     return f"x {part.value:<7.3g} {part.name}" if part.unit == "multiplier" else f"  {part.value:<7.3g} {part.name}"
 
 
-def _past_text(past: PlacePast | str) -> list[str]:
+def _past_text(past: PlacePast | str, in_feet: bool) -> list[str]:
     if isinstance(past, str):
         return [f"  past: not told, {past}"]
-    lines = [f"  past: {past.unit}s in the cell, and within {past.nearby_m:,.0f} m of its center"]
+    lines = [f"  past: {past.unit}s in the cell, and within {_length_text(past.nearby_m, in_feet)} of its center"]
     for window, here, nearby in zip(past.windows, past.here, past.nearby, strict=True):
         lines.append(f"    {window:<26}{here:>6,}{nearby:>8,}")
     return lines

@@ -167,8 +167,8 @@ def _sources(outcome: FileLook | None, others: Sequence[FileLook]) -> str:
     mark = _delimiter(outcome) if outcome else ""
     lines = [
         "# Where rows come from. kind: file (CSV, GeoJSON, GeoPackage, Shapefile, Parquet; zip and gz too), socrata or",
-        "# arcgis; docs/adding_a_city.md shows each. origin says who made the rows: resident, registry, inspector or",
-        "# police.",
+        "# arcgis; docs/adding_a_city.md shows each. origin says who made the rows: resident (reported crimes too),",
+        "# registry, inspector, or police (stops, arrests).",
         "sources:",
         "  limits: {kind: file, path: @LIMITS@, expect_files: 1, origin: registry}",
         f"  incidents: {{kind: file, path: {path}{mark}, origin: resident}}   # one file, or several: crime/*.csv",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import LayerCounts
 
-__all__ = ["counts_table", "frontier_picture", "markdown_curve", "markdown_picture", "records_table"]
+__all__ = ["counts_table", "frontier_picture", "markdown_curve", "markdown_picture", "note_value", "records_table"]
 
 
 def markdown_picture(grid: StudyGrid, values: NDArray[np.generic]) -> dg.MarkdownMetadataValue:
@@ -69,6 +70,15 @@ def counts_table(counts: LayerCounts) -> dg.TableMetadataValue:
 def records_table(records: list[dict[str, Any]]) -> dg.TableMetadataValue:
     """Plain records as an inline table; numbers and text only."""
     return dg.MetadataValue.table(records=[dg.TableRecord(_scalars(record)) for record in records])
+
+
+def note_value(note: object) -> dg.TableMetadataValue | str:
+    """A fact about a layer as people read it: a table of what is told by year or by value, else words."""
+    if not isinstance(note, Mapping) or not note:
+        return str(note)
+    if all(isinstance(told, Mapping) for told in note.values()):
+        return records_table([{"of": str(name), **told} for name, told in note.items()])
+    return records_table([{"of": str(name), "rows": told} for name, told in note.items()])
 
 
 def _scalars(record: dict[str, Any]) -> dict[str, str | int | float | bool]:

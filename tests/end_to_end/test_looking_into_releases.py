@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from pyproj import Transformer
 from support.city import Command
 from support.small_city import HIGH, SOUTH, UTM, WEST, WIDE, OxbowNight
 
+from rtm_pipeline.cli.looking import _rating_text
+from rtm_pipeline.orchestration.steps.place_past import PlacePast
 from rtm_pipeline.publication.lookup.place_rating import rate_place
 from rtm_pipeline.publication.release.reading import ReleaseFolder
 
@@ -76,6 +79,16 @@ def test_the_past_is_counted_in_the_cell_from_the_raw_file(oxbow_night: OxbowNig
     text = rtm("explain", "oxbow", lat, lon, "--config-dir", oxbow_night.configs, "--output", oxbow_night.output).out
     assert "taverns" in text
     assert "[2023-01-01, 2024-01-01)" in text
+
+
+def test_lengths_are_told_in_the_unit_of_the_grid(oxbow_night: OxbowNight) -> None:
+    rating = rate_place(ReleaseFolder.at(oxbow_night.release), *oxbow_night.city.inside)
+    past = PlacePast("incident", ("[2023-01-01, 2024-01-01)",), (1,), (2,), 304.8)
+    feet = _rating_text(replace(rating, crs="EPSG:3436"), past)
+    assert "within 1,000 ft (305 m) of its center" in feet
+    distance = next(factor.distance_m for factor in rating.factors if factor.distance_m is not None)
+    assert f"nearest {f'{distance / 0.3048:,.0f} ft ({distance:,.0f} m)':>16} " in feet
+    assert " ft" not in _rating_text(rating, past)
 
 
 @pytest.mark.parametrize(

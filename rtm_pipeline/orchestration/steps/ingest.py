@@ -16,7 +16,7 @@ from rtm_pipeline.layers.frame import Frame
 from rtm_pipeline.layers.health_facts import vocabulary_of
 from rtm_pipeline.layers.layer import LayerResult
 from rtm_pipeline.layers.spec import LayerSpec
-from rtm_pipeline.orchestration.metadata import counts_table, markdown_picture
+from rtm_pipeline.orchestration.metadata import counts_table, markdown_picture, note_value
 from rtm_pipeline.orchestration.snapshots import READ, take_snapshot
 from rtm_pipeline.orchestration.step import Check, CheckReport, Step, StepContext, StepResult
 from rtm_pipeline.orchestration.values import Place, Rows
@@ -255,12 +255,15 @@ def _layer_picture(grid: StudyGrid, result: LayerResult) -> Any:
 
 
 def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> StepResult:
+    from rtm_pipeline.layers.unread import unread_words
+
     city = context.city
     spec = city.layers[name]
     covering = stored_rows(context, inputs, spec.coverage) if spec.coverage not in (None, COVERS_AREA) else None
     rows = stored_rows(context, inputs, spec.source)
     result = read_layer(city, name, rows, inputs[PLACE], covering)
     result = replace(result, notes={**result.notes, VOCABULARY: vocabulary_of(spec, rows.table)})
+    unread = unread_words(spec, result.notes)
     counts = result.counts
     quarantined = sum(counts.quarantined.values())
     total = counts.kept + counts.filtered + counts.duplicate + quarantined
@@ -272,7 +275,8 @@ def _make_layer(context: StepContext, name: str, inputs: Mapping[str, Any]) -> S
             "kept": counts.kept,
             "rows": counts_table(counts),
             "map": _layer_picture(inputs[PLACE].grid, result),
-            **{key: str(value) for key, value in result.notes.items() if key != VOCABULARY},
+            **{key: note_value(value) for key, value in result.notes.items() if key != VOCABULARY},
+            **({"to mend": " ".join(unread)} if unread else {}),
         },
         (
             CheckReport(

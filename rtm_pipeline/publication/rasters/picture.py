@@ -171,7 +171,8 @@ def _scale_bar(axes: Any, grid: StudyGrid) -> None:
     x0 = spec.west_u + 0.03 * (spec.east_u - spec.west_u)
     y0 = spec.south_u - 0.03 * (spec.north_u - spec.south_u)
     axes.plot([x0, x0 + length_u], [y0, y0], color="#222222", linewidth=2.5, solid_capstyle="butt")
-    axes.text(x0 + length_u / 2, y0, f"\n{length:g} {name}", ha="center", va="center", fontsize=8)
+    under = {"xytext": (0, -4), "textcoords": "offset points", "ha": "center", "va": "top", "fontsize": 8}
+    axes.annotate(f"{length:g} {name}", (x0 + length_u / 2, y0), **under)
 
 
 def _north_arrow(axes: Any) -> None:
