@@ -5,6 +5,7 @@ The same functions make the surfaces here and on the night itself; only the date
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, replace
 from datetime import date
@@ -23,7 +24,7 @@ from rtm_pipeline.evaluation.calibration import (
 )
 from rtm_pipeline.evaluation.crossval import CrossValidation, leave_blocks_out_forecast, leave_group_out_terrain
 from rtm_pipeline.evaluation.disparity import disparity
-from rtm_pipeline.evaluation.residuals import moran, pearson_residuals
+from rtm_pipeline.evaluation.residuals import Moran, moran, pearson_residuals
 from rtm_pipeline.grid.blocks import spatial_blocks
 from rtm_pipeline.grid.spec import StudyGrid
 from rtm_pipeline.layers.layer import Layer
@@ -37,6 +38,7 @@ from rtm_pipeline.surface.windows import Features
 
 __all__ = ["AreaGroups", "Backtest", "BacktestPlan", "FactorSet", "backtest"]
 
+logger = logging.getLogger(__name__)
 _FOLDS = 5
 _CITY_VARIATION = 0.10  # of a city's total from one year to the next, where nothing better is known
 _LEAST_PAST = 30  # incidents on record before the cut-off, for any surface of the past
@@ -180,7 +182,7 @@ def _judged(
         observed=came.observed,
         # The posterior speaks of distinct incidents; offences of one incident are no independent counts.
         calibration=calibrate(came.incidents, ahead.posterior, ahead.scale / ahead.rows_per_incident, seed=plan.seed),
-        residual_moran=moran(grid, residuals, seed=plan.seed),
+        residual_moran=_residual_moran(grid, residuals, plan.seed),
         disparity={
             level.level: disparity(
                 came.observed,
@@ -208,6 +210,15 @@ def _judged(
             for level in groups
         },
     )
+
+
+def _residual_moran(grid: StudyGrid, residuals: NDArray[np.float64], seed: int) -> Moran | None:
+    """Moran's I of the residuals; None where it is not defined, which is no reason to publish nothing."""
+    try:
+        return moran(grid, residuals, seed=seed)
+    except ModelError as error:
+        logger.warning("no autocorrelation of the residuals: %s", error)
+        return None
 
 
 def _usual_variation(history: History, ahead: Forecast, level: AreaGroups) -> float:

@@ -89,7 +89,7 @@ def moran(
     Raises
     ------
     ModelError
-        If a value is missing, all are equal, or no cell has a neighbor.
+        If a value is missing, all are equal, no cell has a neighbor, or every cell is a neighbor of every other.
     """
     x = np.asarray(values, np.float64)
     if x.shape != (grid.n_cells,) or not bool(np.all(np.isfinite(x))):
@@ -102,6 +102,8 @@ def moran(
     statistic = lattice.index(z)
     expectation = -1.0 / (n - 1)
     variance = lattice.variance(z) - expectation**2
+    if not variance > 1e-12 * expectation**2:
+        raise ModelError(f"Moran's I has no spread among {n} cells that are all neighbors of each other.")
     score = (statistic - expectation) / math.sqrt(variance)
     rng = np.random.default_rng(seed)
     larger = sum(lattice.index(rng.permutation(z)) >= statistic for _ in range(permutations))

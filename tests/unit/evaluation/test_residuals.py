@@ -8,6 +8,7 @@ from scipy import ndimage
 from support.cells import partial_grid, square_grid
 
 from rtm_pipeline.errors import ModelError
+from rtm_pipeline.evaluation.backtest import _residual_moran
 from rtm_pipeline.evaluation.residuals import moran, pearson_residuals
 
 
@@ -67,3 +68,14 @@ def test_what_is_not_defined_is_refused():
         moran(square_grid(5), np.r_[np.nan, np.arange(24.0)])
     with pytest.raises(ModelError, match="cells with neighbors"):
         moran(square_grid(1, 2), np.array([1.0, 2.0]))
+
+
+def test_cells_that_are_all_neighbors_have_no_autocorrelation():
+    with pytest.raises(ModelError, match="no spread among 4 cells"):
+        moran(square_grid(2), np.array([1.0, 2.0, 3.0, 5.0]))
+
+
+@pytest.mark.parametrize("values", [np.arange(4.0), np.ones(4)])
+def test_an_undefined_autocorrelation_stops_no_night(values: np.ndarray):
+    assert _residual_moran(square_grid(2), values, 0) is None
+    assert _residual_moran(square_grid(3), np.arange(9.0), 0) is not None
