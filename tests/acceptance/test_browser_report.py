@@ -261,6 +261,10 @@ def test_it_prints_with_a_still_map(reader: Reader, release: Path, edition: str,
     assert not page.locator("#map-canvas").is_visible()
     for control in ("#search", "#fade", "#surfaces", "nav.contents"):
         assert not page.locator(control).is_visible(), control
+    # white numbers of the worst hours need their dark ground on paper too
+    exact = "cells => cells.every(cell => getComputedStyle(cell).printColorAdjust === 'exact')"
+    assert page.locator(".hours td").count()
+    assert page.locator(".hours td").evaluate_all(exact)
     path = tmp_path / "report.pdf"
     page.pdf(path=str(path), format="Letter")
     assert path.stat().st_size > 50_000

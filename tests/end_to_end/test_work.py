@@ -111,6 +111,10 @@ def test_the_report_says_what_the_funded_set_rests_on(demo_night: Night) -> None
     told += [row["cost_source"] for row in facts["work"]["work"]] + [row["study"] for row in facts["work"]["work"]]
     assert [words for words in told if words not in text] == []
     assert "Grants come on top of the funded set" in text
+    assert (
+        "What the city funds by itself already is not counted again"
+        in (demo_night.release / "public" / "report.html").read_text()
+    )
     assert "expect less of them than they say" in text
     (demolition,) = [row for row in facts["work"]["work"] if row["name"] == "demolition"]
     assert demolition["study"] == "Jay et al. 2019, Journal of Behavioral Medicine and no effect, equal weights"

@@ -99,7 +99,11 @@ def grants_section(facts: Facts) -> Html:
             "p",
             f"{plural(awarded, 'grant')} under the rule ({listed(rules)}). The place without the rule stands beside it."
             + (f" Of {listed(absent)} nothing is known here, so the rule can't heed it." if absent else "")
-            + ("" if facts.public else " Grants come on top of the funded set: its sites are not counted again."),
+            + (
+                " What the city funds by itself already is not counted again."
+                if facts.public
+                else " Grants come on top of the funded set: its sites are not counted again."
+            ),
         ),
         table("Neighborhoods by grant", heads, lines, tall=True),
     )
