@@ -140,7 +140,8 @@ def compare(
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=draws).astype(np.float64)
     samples = block_sums(drawn, mine), block_sums(drawn, theirs)
-    tail = (1.0 - level) / 2.0
+    # Draws of few blocks are all alike: an interval from them would look sure of what is not known.
+    tail = (1.0 - level) / 2.0 if n_blocks >= _LEAST_BLOCKS else None
     point, ratios = _ratios(*totals), _ratios(*samples)
     hit_ratio = {share: _interval(point[j], ratios[:, j], tail) for j, share in enumerate(shares)}
     mean_log = _interval(float(_mean_log(*totals)), _mean_log(*samples), tail)
@@ -211,9 +212,11 @@ def _mean_log(mine: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray
     return np.asarray(np.mean(np.log(np.maximum(mine, 0.5)) - np.log(np.maximum(theirs, 0.5)), axis=-1))
 
 
-def _interval(value: float, draws: NDArray[np.float64], tail: float) -> RatioInterval:
+def _interval(value: float, draws: NDArray[np.float64], tail: float | None) -> RatioInterval:
     if not math.isfinite(value):
         return RatioInterval(None, None, None)
+    if tail is None:
+        return RatioInterval(float(value), None, None)
     good = draws[np.isfinite(draws)]
     if good.size < draws.size * 0.99:
         return RatioInterval(float(value), None, None)

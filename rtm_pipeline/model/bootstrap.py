@@ -127,7 +127,8 @@ def refit_bootstrap(
     if 10 * failed.sum() >= replicates > 0:
         raise ModelError(
             f"{int(failed.sum())} of {replicates} bootstrap refits could not be fitted: too few blocks "
-            f"({int(units.max()) + 1}) hold what tells the terms {', '.join(names)} apart. Use smaller blocks."
+            f"({int(units.max()) + 1}) hold what tells the terms {', '.join(names)} apart. A smaller largest spatial "
+            "influence gives more blocks."
         )
     return RefitBootstrap(
         names,
@@ -147,7 +148,10 @@ def units_of_blocks(block_id: NDArray[np.integer], n: int) -> NDArray[np.int64]:
     blocks, unit = np.unique(block_id, return_inverse=True)
     number: NDArray[np.int64] = unit.astype(np.int64)
     if blocks.size < 2:
-        raise ModelError("A block bootstrap needs at least two spatial blocks; the study area is within one.")
+        raise ModelError(
+            "A block bootstrap needs at least two spatial blocks; the study area is within one. A smaller largest "
+            "spatial influence gives more blocks."
+        )
     return number
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ AUTO_FAMILIES = ("poisson", "nb1")
 """What ``family: auto`` compares, as RTMDx does; the lower BIC wins, the first of equals."""
 
 _REFITS, _SELECTIONS = 1, 2  # streams of random numbers
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class RtmFit:
         One for each family that was tried; the first is the terrain's.
     refits : RefitBootstrap or None
     reselections : SelectionBootstrap or None
+        None where none was asked for, or none could be made (see ``notes``).
     dropped : tuple of DroppedVariable
         Variables that could not enter, with the reason.
     notes : tuple of str
@@ -131,8 +135,14 @@ def fit_rtm(
     terrain = terrain_of_selection(selections[0], design)
     separated = separation_remarks(hopeless, SIGNS[spec.direction])
     notes = [note for note in (reason, *separated, *remarks(terrain, design, cells)) if note]
-    refits = _refits(design, terrain, spec, block_id, threads)
-    reselections = _reselections(design, terrain, spec, screening, block_id, threads)
+    refits, no_refits = _or_note(
+        "No interval given the selection", lambda: _refits(design, terrain, spec, block_id, threads)
+    )
+    reselections, no_reselections = _or_note(
+        "No interval with the selection repeated",
+        lambda: _reselections(design, terrain, spec, screening, block_id, threads),
+    )
+    notes += [note for note in (no_refits, no_reselections) if note]
     terrain = terrain.with_terms(tuple(_with_intervals(term, refits, reselections) for term in terrain.terms))
     dropped = {item.variable: item for item in (*selections[0].dropped, *hopeless)}
     logger.info(
@@ -210,6 +220,15 @@ def _selections(cells: Cells, candidates: Candidates, spec: ModelSpec, threads: 
     families = AUTO_FAMILIES if spec.family == "auto" else (spec.family,)
     found = [select(cells, candidates, family_named(name), spec.direction, threads=threads) for name in families]
     return tuple(sorted(found, key=lambda selection: selection.fit.bic))
+
+
+def _or_note(what: str, bootstrap: Callable[[], _Found]) -> tuple[_Found | None, str | None]:
+    """A bootstrap, or why there is none: an area within one block has a model all the same."""
+    try:
+        return bootstrap(), None
+    except ModelError as error:
+        logger.warning("%s: %s", what, error)
+        return None, f"{what}: {error}"
 
 
 def _refits(

@@ -91,6 +91,16 @@ def test_too_little_is_not_judged():
     assert "1 spatial blocks" in (one_block.reason or "")
 
 
+@pytest.mark.parametrize("blocks", [1, 9])
+def test_few_blocks_have_no_interval(blocks: int):
+    """Draws of one block are all the block: an interval from 0.9 to 0.9 would look sure."""
+    found = compare(OBSERVED, GOOD, POOR, "poor", np.arange(4000) % blocks)
+    assert found.verdict == "not_judged"
+    for ratio in (*found.hit_ratio.values(), found.mean_log_ratio):
+        assert ratio.value is not None
+        assert (ratio.low, ratio.high) == (None, None)
+
+
 def test_no_hit_has_no_ratio_and_counts_as_half_a_hit():
     nowhere = np.where(OBSERVED == 0, 1.0, 0.0)
     found = compare(OBSERVED, GOOD, nowhere, "nowhere", BLOCKS, shares=(0.01,))

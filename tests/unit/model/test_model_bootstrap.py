@@ -107,7 +107,7 @@ def test_terms_that_too_few_blocks_tell_apart_are_an_error(compacted):
     design = compacted(x[:, None], rng.poisson(np.where(x, 4.0, 0.5)), np.ones(1000), ["x"], ["x"])
     selection = select(cells_of(design), candidates_of(design), FAMILIES["poisson"], "aggravating")
     found = terrain_of_selection(selection, design)
-    with pytest.raises(ModelError, match="smaller blocks"):
+    with pytest.raises(ModelError, match="gives more blocks"):
         refit_bootstrap(design, found, blocks, replicates=50, level=0.9, seed=np.random.SeedSequence(0))
 
 

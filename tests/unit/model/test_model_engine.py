@@ -227,3 +227,15 @@ def test_a_variance_that_nb1_does_not_fit_is_pointed_out(fit):
     assert found.terrain.family == "nb1"
     assert any("family: nb2" in note for note in found.notes)
     assert not any("family: nb2" in note for note in fit.notes)
+
+
+def test_an_area_within_one_block_has_a_model_without_intervals(table):
+    """A neighborhood is no reason to publish nothing; what is missing is said."""
+    spec = ModelSpec(bootstrap=BootstrapSpec(refits=50, selections=5))
+    one = fit_rtm(table.design, spec, block_id=np.zeros(table.design.n_cells, np.int32))
+    assert one.terrain.terms
+    assert one.refits is None
+    assert one.reselections is None
+    assert all(term.rrv_low is None and term.rrv_low_unconditional is None for term in one.terrain.terms)
+    assert sum("at least two spatial blocks" in note for note in one.notes) == 2
+    json.dumps(model_report(one), allow_nan=False)
