@@ -17,6 +17,7 @@ EXPECTED_SKIPS = (
     r"this GDAL can't write a File Geodatabase",
     r"a file system of limited size can't be mounted here",
     r"systemd-analyze is not installed",
+    r"nginx is not installed",
 )
 """Reasons for which a test may be skipped in CI (regular expressions). Everything else CI installs or has beside it."""
 

@@ -65,9 +65,9 @@ def maintain(
     with ExitStack() as stack:
         instance = None
         if os.environ.get("DAGSTER_HOME"):
-            import dagster as dg
+            from rtm_pipeline.orchestration.home import named_instance
 
-            instance = stack.enter_context(dg.DagsterInstance.get())
+            instance = stack.enter_context(named_instance())
         done, left = maintain_all(loaded, paths, instance)
     if as_json:
         say(json.dumps({"removed": done, "left": left}, indent=2))

@@ -3,7 +3,6 @@
 # No `from __future__ import annotations` here: see assets.py.
 
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from rtm_pipeline.orchestration.artifacts import ArtifactStore
 from rtm_pipeline.orchestration.assets import SETTINGS
 from rtm_pipeline.orchestration.build import defs_of
 from rtm_pipeline.orchestration.failure_words import first_known, known_kinds
+from rtm_pipeline.orchestration.home import recording_instance
 from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run_log import open_log
 from rtm_pipeline.orchestration.studies.stored_night import stored_night
@@ -114,7 +114,8 @@ def run_city(
     Raises
     ------
     ConfigError
-        The data folder that was named does not exist, or the output can't be written.
+        The data folder that was named does not exist, the output can't be written, or the records of ``DAGSTER_HOME``
+        can't be reached.
     """
     try:
         report = _run(loaded, paths, as_of, promote, from_run, listen, resource_overrides)
@@ -142,9 +143,7 @@ def _run(
     fields: dict[str, Any] = {"promote": promote} | ({"as_of": as_of.isoformat()} if as_of else {})
     fields |= {"from_run": from_run} if from_run else {}
     with ExitStack() as stack:
-        instance = stack.enter_context(
-            dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else dg.DagsterInstance.ephemeral()
-        )
+        instance = stack.enter_context(recording_instance())
         run_log = stack.enter_context(open_log(paths, city))
         handler = _RunLog(run_log.stream, city, listen)
 

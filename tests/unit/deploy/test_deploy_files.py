@@ -142,3 +142,41 @@ def test_the_helm_values_give_a_launcher_that_dagster_accepts() -> None:
     queue = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queue["tagConcurrencyLimits"] == load("dagster.yaml")["concurrency"]["runs"]["tag_concurrency_limits"]
     assert values["dagsterDaemon"]["runRetries"]["retryOnAssetOrOpFailure"] is False
+
+
+def test_the_proxy_is_one_that_nginx_accepts_and_lets_nobody_in_without_a_login(tmp_path: Path) -> None:
+    text = (DEPLOY / "nginx" / "rtm.conf").read_text()
+    for server in re.split(r"(?m)^server \{", text)[1:]:
+        assert re.search(r"(?m)^    auth_basic +\"", server)
+        assert "listen 443 ssl" in server
+    (public,) = re.findall(r"location /public/ \{.*?\}", text, flags=re.DOTALL)
+    assert text.count("auth_basic off") == public.count("auth_basic off") == 1
+    assert "releases" not in text  # the restricted edition lies beside the public one there
+    if shutil.which("nginx") is None or shutil.which("openssl") is None:
+        pytest.skip("nginx is not installed")
+    key = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=rtm.example.org"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    subprocess.run([*key, *files], capture_output=True, check=True)
+    whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {text} }}"
+    (tmp_path / "nginx.conf").write_text(whole.replace("/etc/nginx/rtm/", f"{tmp_path}/"))
+    done = subprocess.run(
+        ["nginx", "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_server_nothing_asks_for_its_database() -> None:
+    """rtm.env names a DAGSTER_HOME whose settings want Postgres; the units of single nights must not see it."""
+    for name in ("rtm-night@.service", "rtm-status@.service"):
+        assert "UnsetEnvironment=DAGSTER_HOME" in (DEPLOY / "systemd" / name).read_text()
+
+
+def test_the_environment_is_taken_as_it_stands(tmp_path: Path) -> None:
+    """As systemd takes it: a password may hold what a shell would expand."""
+    script = (DEPLOY / "rtm-env").read_text()
+    (tmp_path / "rtm.env").write_text('# a comment\nDAGSTER_PG_PASSWORD=pa$HOME `id` "x" #1\n\nRTM_OUTPUT=/x y')
+    script = script.replace("/etc/rtm/rtm.env", str(tmp_path / "rtm.env")).replace("cd /var/lib/rtm", "cd /")
+    script = script.replace("exec runuser -u rtm -- ", "exec ")
+    command = [sys.executable, "-c", "import os; print(os.environ['DAGSTER_PG_PASSWORD'], os.environ['RTM_OUTPUT'])"]
+    done = subprocess.run(["sh", "-c", script, "rtm-env", *command], capture_output=True, text=True, check=True)
+    assert done.stdout == 'pa$HOME `id` "x" #1 /x y\n'
