@@ -23,7 +23,7 @@ def test_a_database_that_does_not_answer_is_told_with_the_next_step(
     (tmp_path / "dagster.yaml").write_text(POSTGRES)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with (
-        pytest.raises(ConfigError, match="Start the database .* or unset DAGSTER_HOME") as caught,
+        pytest.raises(ConfigError, match=r"Start the database .* or unset DAGSTER_HOME") as caught,
         recording_instance(),
     ):
         pass
