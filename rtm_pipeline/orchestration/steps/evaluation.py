@@ -25,8 +25,8 @@ EVALUATION = "evaluation"
 
 
 def area_layers(city: City) -> tuple[str, ...]:
-    """Layers of named areas (neighborhoods, districts), in the order of the configuration."""
-    return tuple(name for name, spec in city.layers.items() if spec.kind == "areas")
+    """Layers of named areas (neighborhoods, districts), by name: stored settings do not keep the order of a file."""
+    return tuple(sorted(name for name, spec in city.layers.items() if spec.kind == "areas"))
 
 
 def evaluation_steps(city: City) -> list[Step]:

@@ -80,9 +80,9 @@ def evidence_steps(city: City) -> list[Step]:
 
 
 def first_areas(city: City) -> tuple[str, ...]:
-    """The areas that reporting is compared between: neighborhoods where they are named, else the first layer."""
+    """The areas that reporting is compared between: the programs' neighborhoods, else the layer called so, else any."""
     named = city.programs.neighborhoods if city.programs else None
-    return (named,) if named else area_layers(city)[:1]
+    return (named,) if named else tuple(sorted(area_layers(city), key=lambda name: "neighborhood" not in name)[:1])
 
 
 def first_groups(city: City, inputs: Mapping[str, Any]) -> AreaGroups | None:
