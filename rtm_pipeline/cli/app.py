@@ -80,6 +80,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSO
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show detail.")]
 
 
+_CONTROL = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+_CONTROL |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")  # which turn the direction
+
+
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
     from rtm_pipeline.orchestration.process import prepare_process
@@ -106,13 +110,18 @@ def main() -> None:
 
 def fail(message: str, code: int) -> NoReturn:
     """Print one message and leave."""
-    print(f"rtm: {message}", file=sys.stderr)  # noqa: T201
+    print(f"rtm: {_visible(message)}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
 
 
 def say(text: str = "") -> None:
     """Print to standard output."""
-    print(text)  # noqa: T201
+    print(_visible(text))  # noqa: T201
+
+
+def _visible(text: str) -> str:
+    """Without control characters: a name in a source must not steer the terminal or hide what stands here."""
+    return text.translate(_CONTROL)
 
 
 @app.callback(invoke_without_command=True)

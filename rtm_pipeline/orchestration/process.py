@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def prepare_process() -> None:
     Raises
     ------
     ConfigError
-        The folder can't be made, or belongs to another user, whose compiled code must not be run.
+        The folder can't be made, or another user owns it or may write to it, whose compiled code must not be run.
     """
     for name in _BLAS:
         os.environ[name] = "1"
@@ -50,13 +51,19 @@ def prepare_process() -> None:
     cache = cache_folder()
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = cache.stat().st_uid
+        found = cache.stat()
     except OSError as error:
         raise ConfigError(
             f"The cache folder {cache} can't be made ({error.strerror}). Set RTM_CACHE_DIR to one that can be written."
         ) from None
-    if owner not in (os.getuid(), 0):
+    if found.st_uid not in (os.getuid(), 0):
         raise ConfigError(
-            f"The cache folder {cache} belongs to another user (uid {owner}). Set RTM_CACHE_DIR to one of your own."
+            f"The cache folder {cache} belongs to another user (uid {found.st_uid}). Set RTM_CACHE_DIR to one of your "
+            "own."
+        )
+    if found.st_mode & stat.S_IWOTH:  # such as a link of this name to /var/tmp that another user has made
+        raise ConfigError(
+            f"Everybody may write to the cache folder {cache}, and compiled code is run from it. Set RTM_CACHE_DIR to "
+            f"a folder of your own, or take the right away: chmod o-w {cache}."
         )
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
