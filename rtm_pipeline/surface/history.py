@@ -189,7 +189,8 @@ class History:
 
         A portal that lags a week, or a file a month, has no rows of the days just before ``day``. They say nothing of
         how much happens and must not count as quiet days. The record is cut where silence (a twentieth of the usual
-        rate) is likelier than the usual rate by a factor of a thousand. Silence of 100 days is taken at its word.
+        rate) is likelier than the usual rate by a factor of a thousand, and half as long again as any before it: a
+        record that knows the month only is silent all the time. Silence of 100 days is taken at its word.
         """
         past = self.known_by(day)
         days = past.days()
@@ -205,7 +206,7 @@ class History:
         if tail == 0 or float(evidence.max()) < np.log(_SILENCE_ODDS):
             return past
         silent = int(np.argmax(evidence)) + 1
-        if silent >= tail:
+        if silent >= tail or silent <= 1.5 * _longest_silence(daily[: days.size - silent]):
             return past
         first: date = days[days.size - silent].item()
         kept = past.time < np.datetime64(first)
@@ -293,6 +294,12 @@ class History:
         key = self.incident[rows] * np.int64(self.n_cells + 1) + self.cell[rows]
         _, first = np.unique(key, return_index=True)
         return np.sort(first)
+
+
+def _longest_silence(daily: NDArray[np.int64]) -> int:
+    """Most days in a row without any row, between days that have some."""
+    told = np.flatnonzero(daily)
+    return int(np.diff(told).max(initial=1)) - 1
 
 
 def _years(ages: NDArray[np.timedelta64]) -> NDArray[np.float64]:

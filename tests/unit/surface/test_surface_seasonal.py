@@ -142,6 +142,16 @@ def test_silence_is_believed_where_incidents_are_few_or_it_lasts():
     assert annual_level(stopped, end, 0.7, SeasonalProfile()) < 0.7 * 3.0 * 365.25
 
 
+def test_a_record_that_knows_the_month_only_is_not_cut():
+    """Every row stands on the first of its month: the silence after it is as long as all before."""
+    steady = history_of(lambda day: 12.0, date(2016, 1, 1), date(2019, 1, 1))
+    first = steady.time.astype("datetime64[M]").astype("datetime64[s]")
+    coarse = History.of(steady.cell, first, first, 1, observed=steady.observed)
+    assert coarse.told_by(date(2019, 1, 1)).observed.end == date(2019, 1, 1)
+    level = annual_level(coarse, date(2019, 1, 1), 1.0, SeasonalProfile.estimate(coarse, date(2019, 1, 1)))
+    assert level == pytest.approx(12.0 * 365.25, rel=0.02)
+
+
 def test_no_record_is_told_as_it_is():
     nothing = np.array([], "datetime64[s]")
     empty = History.of(np.array([], int), nothing, nothing, 3, cutoff=date(2018, 1, 1))
