@@ -123,7 +123,7 @@ def _corrected_variant(
     what = "with 311 requests corrected for how fast each neighborhood reports"
     factors, names = factor_set({**pairs, **changed}), tuple(changed)
     found = variant_of(night, "corrected_311", what, factors, names, groups)
-    if judged is None:
+    if judged is None or all(judged.pairs[name].fit is None for name in names):
         return found
     then = judged.night
     rates = _rates_by(context.city, inputs, then.as_of, groups)
