@@ -216,6 +216,10 @@ def _sites(target: str, model: SitesModel) -> SitesPlan:
     rules = model.eligible
     if (rules.min_m2 or rules.max_m2) and rules.size is None:
         raise ConfigError(f"programs.{target}s.eligible: min_m2 and max_m2 need size, the column with the sites' size.")
+    if rules.min_m2 is not None and rules.max_m2 is not None and rules.min_m2 > rules.max_m2:
+        raise ConfigError(
+            f"programs.{target}s.eligible: min_m2 ({rules.min_m2:g}) must not be above max_m2 ({rules.max_m2:g})."
+        )
     return SitesPlan(
         layer=model.layer,
         target=target,

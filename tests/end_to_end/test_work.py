@@ -311,6 +311,20 @@ def test_without_neighborhoods_the_share_of_the_city_counts(after: Night) -> Non
         Rerun(after).run(PRIORITIES, date(2024, 1, 1), Registers(), off | {"grants": {}})
 
 
+def test_a_city_of_buildings_only_and_rules_that_leave_nobody(after: Night) -> None:
+    again, day = Rerun(after), date(2024, 1, 1)
+    value = again.run(PRIORITIES, day, Registers(), {"lots": None}).value
+    assert value.lots.num_rows == 0
+    assert value.buildings.to_pylist()[0]["funded"]
+    lots = json.loads(json.dumps(again._settings.config["programs"]["lots"]))
+    lots["eligible"]["owners"] = ["public"]
+    with pytest.raises(ConfigError, match=r"2,3\d\d sites 0 may be worked on \(left out: .*ownership 2,\d\d\d\)"):
+        again.run(PRIORITIES, day, Registers(), {"lots": lots, "buildings": None})
+    lots["eligible"] |= {"owners": [], "min_m2": 500, "max_m2": 5}
+    with pytest.raises(ConfigError, match=r"min_m2 \(500\) must not be above max_m2 \(5\)"):
+        again.run(PRIORITIES, day, Registers(), {"lots": lots})
+
+
 ZONED = {"zones": {"purpose": "lighting", "owner": "Office", "expiry": "2024-03-01", "area_km2": 0.2}}
 
 

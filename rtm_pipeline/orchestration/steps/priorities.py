@@ -111,7 +111,7 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
         spec,
         registry,
     )
-    top = value.lots.slice(0, 10).to_pylist()
+    top = [row for part in (value.lots, value.buildings) for row in part.slice(0, 10).to_pylist()]
     return StepResult(
         value,
         {
@@ -124,12 +124,14 @@ def _prioritize(context: StepContext, inputs: Mapping[str, Any]) -> StepResult:
             **({"to be looked at": records_table([{"doubt": text} for text in doubts])} if doubts else {}),
             "summary": _plain(value.summary),
             **({"what the next dollar buys": frontier_picture(value.frontier)} if value.frontier is not None else {}),
-            "first ten lots": records_table([{k: v for k, v in row.items() if k in SHOWN} for row in top]),
+            "first ten of each": records_table(
+                [{k: v for k, v in row.items() if k in SHOWN} for row in top] or [{"site_id": "no site stands"}]
+            ),
         },
     )
 
 
-SHOWN = ("rank", "action", "neighborhood", "expected_prevented", "cost_usd", "prevented_per_10k_usd", "why")
+SHOWN = ("site_id", "rank", "work", "neighborhood", "expected_prevented", "cost_usd", "prevented_per_10k_usd", "why")
 
 
 def _plain(summary: Mapping[str, object]) -> Any:

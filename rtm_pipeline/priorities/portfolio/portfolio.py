@@ -127,9 +127,12 @@ def choose(model: BenefitModel, items: Candidates, limits: Limits) -> Portfolio:
         Nothing can be bought at all, or required sites do not fit.
     """
     if len(items) == 0:
+        excluded = ", ".join(f"{reason} {count:,}" for reason, count in model.sites.excluded.items())
+        may = int(model.sites.selectable.sum())
         raise ConfigError(
-            "No site can be funded: none is selectable, or no kind of work has a known cost. Give the costs of "
-            "repair and the like under the registry's costs."
+            f"No site can be funded: of {len(model.sites):,} sites {may:,} may be worked on "
+            f"({f'left out: {excluded}' if excluded else 'none is left out'}). Look at the rules under eligible, or "
+            "give the costs of the work under the registry's costs."
         )
     own = own_gains(items, model.own_benefit())
     tries = {
