@@ -139,6 +139,9 @@ def test_the_helm_values_give_a_launcher_that_dagster_accepts() -> None:
     (deployment,) = values["dagster-user-deployments"]["deployments"]
     assert deployment["dagsterApiGrpcArgs"][-1] == "rtm_pipeline"
     assert {"name": "RTM_UNATTENDED", "value": "1"} in deployment["env"]
+    (cache,) = [item["value"] for item in deployment["env"] if item["name"] == "RTM_CACHE_DIR"]
+    mounts = [mount["mountPath"] for mount in deployment["volumeMounts"]]
+    assert str(Path(cache).parent) in mounts  # a folder in an emptyDir: everybody may write to that itself
     queue = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queue["tagConcurrencyLimits"] == load("dagster.yaml")["concurrency"]["runs"]["tag_concurrency_limits"]
     assert values["dagsterDaemon"]["runRetries"]["retryOnAssetOrOpFailure"] is False
