@@ -18,7 +18,7 @@ from rtm_pipeline.orchestration.step import CheckReport, Step, StepContext, Step
 from rtm_pipeline.orchestration.steps.release import RELEASE
 from rtm_pipeline.orchestration.studies.stored_night import stored_night
 from rtm_pipeline.orchestration.upkeep.alerts import send
-from rtm_pipeline.orchestration.upkeep.nights import record_night
+from rtm_pipeline.orchestration.upkeep.nights import STOPPED, record_night
 from rtm_pipeline.orchestration.upkeep.ticks import tick_date
 from rtm_pipeline.orchestration.upkeep.verdicts import current_verdict, lost_verdict_alert
 
@@ -168,6 +168,9 @@ def _run(step: Step, context: StepContext, inputs: Mapping[str, Any]) -> StepRes
     before = current_verdict(output, city) if step.name == RELEASE else None
     try:
         result = step.run(context, inputs)
+    except dg.DagsterExecutionInterruptedError:
+        record_night(output, city, state="failed", run=context.run_id, step=step.name, message=STOPPED)
+        raise
     except Exception as error:
         record_night(output, city, state="failed", run=context.run_id, step=step.name, message=str(error))
         if isinstance(error, RtmError) and not isinstance(error, SourceError):

@@ -24,6 +24,7 @@ from rtm_pipeline.orchestration.paths import Paths
 from rtm_pipeline.orchestration.run_log import open_log
 from rtm_pipeline.orchestration.studies.stored_night import stored_night
 from rtm_pipeline.orchestration.upkeep.alerts import send
+from rtm_pipeline.orchestration.upkeep.nights import STOPPED
 from rtm_pipeline.orchestration.upkeep.schedules import job_name
 from rtm_pipeline.orchestration.upkeep.sensors import CLI_TAG, failure_alert
 
@@ -31,6 +32,7 @@ __all__ = ["Failure", "RunReport", "StepEvent", "loaded_again", "run_city"]
 
 LOGGER = "rtm_run"
 DAGSTER_CHECK_FAILED = "DagsterAssetCheckFailedError"
+DAGSTER_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ def _failures(events: Sequence[dg.DagsterEvent], city: str) -> Iterator[Failure]
                 fatal = check.blocking and check.severity == dg.AssetCheckSeverity.ERROR
                 if check.asset_key.path[-1] == step and fatal:
                     yield Failure(step, "check", f"{check.check_name}: {check.description}", 3)
+        elif kind == DAGSTER_INTERRUPTED:
+            yield Failure(step, kind, STOPPED, 130)
         else:
             yield Failure(step, kind, _text(error.message if error else "unknown", kind), _exit_code(kind))
 

@@ -14,7 +14,10 @@ from pathlib import Path
 from rtm_pipeline.errors import RtmError
 from rtm_pipeline.storage.atomic import write_atomic
 
-__all__ = ["NightRecord", "last_night", "record_night"]
+__all__ = ["STOPPED", "NightRecord", "last_night", "record_night"]
+
+STOPPED = "stopped from outside while it worked (Ctrl-C, or a signal of the system)"
+"""Why a night failed that somebody ended."""
 
 logger = logging.getLogger(__name__)
 
