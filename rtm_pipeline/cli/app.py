@@ -100,12 +100,22 @@ def main() -> None:
     except Exception as error:
         usage = getattr(error, "format_message", None)
         if usage is not None:
-            fail(f"{usage()} Try 'rtm --help'.", 2)
+            fail(f"{usage()} Try '{_command_of(error)} --help'.", 2)
         if os.environ.get("RTM_DEBUG"):
             raise
         fail(f"Unexpected {type(error).__name__}: {error}. Set RTM_DEBUG=1 to see where, and please report it.", 1)
     # Outside its standalone mode typer hands the code of an Exit back instead of leaving.
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _command_of(error: Exception) -> str:
+    """The command that a wrong request was made to, such as ``rtm plan``: its help names what it knows."""
+    names: list[str] = []
+    context = getattr(error, "ctx", None)
+    while context is not None and context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    return " ".join(["rtm", *names])
 
 
 def fail(message: str, code: int) -> NoReturn:

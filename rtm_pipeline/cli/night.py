@@ -14,6 +14,8 @@ from rtm_pipeline.cli.arguments import date_of, load_city
 from rtm_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rtm_pipeline.config.load import LoadedConfig
     from rtm_pipeline.orchestration.paths import Paths
     from rtm_pipeline.orchestration.run import RunReport
@@ -168,26 +170,27 @@ def check(
             "ok": not unfinished,
             "missing": [thing.what for thing in missing],
         }
-        say(json.dumps(facts, indent=2) if as_json else _check_text(loaded, missing))
+        say(json.dumps(facts, indent=2) if as_json else _check_text(loaded, missing, data_dir))
         if unfinished:
             raise typer.Exit(ConfigError.exit_code)
         return
     from rtm_pipeline.orchestration.studies.source_check import check_sources, source_check_text
 
     found = check_sources(loaded, paths)
-    found["next"] = next_after_sources(loaded.city, found)
+    found["next"] = next_after_sources(loaded.city, found, data_dir)
     text = f"{source_check_text(found)}\n\nNext: {found['next']}"
     say(json.dumps(found, indent=2, default=str) if as_json else text)
     if found["errors"]:
         raise typer.Exit(max(error["exit_code"] for error in found["errors"].values()))
 
 
-def _check_text(loaded: LoadedConfig, missing: list[Missing]) -> str:
+def _check_text(loaded: LoadedConfig, missing: list[Missing], data_dir: Path | None) -> str:
     city = loaded.city
+    same = f" --data-dir {data_dir}" if data_dir else ""
     if not missing:
         return (
             f"{loaded.path}: fine ({len(city.layers)} layers, {len(city.factors)} factors).\n"
-            f"Next: rtm check {city.name} --sources (with the same --data-dir) reads the data too."
+            f"Next: rtm check {city.name} --sources{same} reads the data too."
         )
     head = f"{loaded.path}: well formed; {len(missing)} thing{'s' * (len(missing) > 1)} missing."
     more = [f"  then {thing.what}" for thing in missing[1:8]]

@@ -92,7 +92,7 @@ def _file_source(city: City, name: str, source: FileSource, data_dir: Path) -> l
     return []
 
 
-def next_after_sources(city: City, found: Mapping[str, Any]) -> str:
+def next_after_sources(city: City, found: Mapping[str, Any], data_dir: Path | None = None) -> str:
     """One sentence: what to do now that every source was read and accounted for."""
     if found["errors"]:
         first = next(iter(found["errors"]))
@@ -114,4 +114,4 @@ def next_after_sources(city: City, found: Mapping[str, Any]) -> str:
     empty = [name for name, layer in layers.items() if not layer["kept"]]
     if empty:
         return f"look at layers.{empty[0]}: no row was kept. Check its filter and columns."
-    return f"rtm run {city.name} (with the same --data-dir)."
+    return f"rtm run {city.name}" + (f" --data-dir {data_dir}" if data_dir else "")
