@@ -318,7 +318,7 @@ def test_a_city_of_buildings_only_and_rules_that_leave_nobody(after: Night) -> N
     assert value.buildings.to_pylist()[0]["funded"]
     lots = json.loads(json.dumps(again._settings.config["programs"]["lots"]))
     lots["eligible"]["owners"] = ["public"]
-    with pytest.raises(ConfigError, match=r"2,3\d\d sites 0 may be worked on \(left out: .*ownership 2,\d\d\d\)"):
+    with pytest.raises(ConfigError, match=r"2,3\d\d sites none may be worked on \(left out: .*ownership 2,\d\d\d\)"):
         again.run(PRIORITIES, day, Registers(), {"lots": lots, "buildings": None})
     lots["eligible"] |= {"owners": [], "min_m2": 500, "max_m2": 5}
     with pytest.raises(ConfigError, match=r"min_m2 \(500\) must not be above max_m2 \(5\)"):

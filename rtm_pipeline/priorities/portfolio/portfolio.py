@@ -127,12 +127,16 @@ def choose(model: BenefitModel, items: Candidates, limits: Limits) -> Portfolio:
         Nothing can be bought at all, or required sites do not fit.
     """
     if len(items) == 0:
-        excluded = ", ".join(f"{reason} {count:,}" for reason, count in model.sites.excluded.items())
         may = int(model.sites.selectable.sum())
+        if may:
+            raise ConfigError(
+                f"No site can be funded: {may:,} sites may be worked on, but no kind of work has a known cost. Give "
+                "the costs of repair and the like under the registry's costs."
+            )
+        left = ", ".join(f"{reason} {count:,}" for reason, count in model.sites.excluded.items())
         raise ConfigError(
-            f"No site can be funded: of {len(model.sites):,} sites {may:,} may be worked on "
-            f"({f'left out: {excluded}' if excluded else 'none is left out'}). Look at the rules under eligible, or "
-            "give the costs of the work under the registry's costs."
+            f"No site can be funded: of {len(model.sites):,} sites none may be worked on (left out: {left or 'none'}). "
+            "Look at the rules under eligible and at the registers."
         )
     own = own_gains(items, model.own_benefit())
     tries = {
