@@ -50,7 +50,7 @@ class Forecast:
     low, high : ndarray of float64, shape (n,)
         90 % interval of the cell's rate, in incidents of the horizon. It speaks of the rate, not of the count, and
         takes the city's total as given. It allows for the guess from around the cell being off, which ``expected``
-        needs not.
+        needs not, and always holds ``expected``.
     sd : ndarray of float64, shape (n,)
         Standard deviation of the rate.
     p_top5 : ndarray of float32, shape (n,)
@@ -202,13 +202,15 @@ def predict(
     contributions[:, 0] *= scale
     spread = Spread.of(model.prior, state.mean, state.past, state.average, state.posterior)
     batches = history.batches()
+    expected = np.prod(contributions, axis=1)
     low, high = _interval(model, grid, state) * scale
     return Forecast(
         cutoff=model.cutoff,
         horizon=horizon,
-        expected=np.prod(contributions, axis=1),
-        low=low,
-        high=high,
+        expected=expected,
+        # Where nearly all of a rate's chances lie near 0 its mean may pass the 95th percentile.
+        low=np.minimum(low, expected),
+        high=np.maximum(high, expected),
         sd=state.posterior.sd() * scale,
         p_top5=spread.top_probability(TOP_SHARE, seed).astype(np.float32),
         contributions=contributions,

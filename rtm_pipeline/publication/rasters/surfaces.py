@@ -168,7 +168,7 @@ SURFACES: tuple[SurfaceSpec, ...] = (
     SurfaceSpec(
         "forecast_low",
         "Forecast: lower end of the 90 % interval of the rate",
-        "The cell's rate is above it with 95 % probability.",
+        "The cell's rate is above it with at least 95 % probability.",
         FORECAST,
         _PRIVATE,
         _forecast("low"),
@@ -178,7 +178,7 @@ SURFACES: tuple[SurfaceSpec, ...] = (
     SurfaceSpec(
         "forecast_high",
         "Forecast: upper end of the 90 % interval of the rate",
-        "The cell's rate is below it with 95 % probability.",
+        "The cell's rate is below it with at least 95 % probability.",
         FORECAST,
         _PRIVATE,
         _forecast("high"),
