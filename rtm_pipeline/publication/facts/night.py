@@ -23,7 +23,7 @@ from rtm_pipeline.publication.facts.accuracy import AccuracyFacts, accuracy_of
 from rtm_pipeline.publication.facts.layers import LayerFacts, layers_of
 from rtm_pipeline.publication.facts.narrative import TermFacts, terms_of
 from rtm_pipeline.publication.facts.places import Places, places_of
-from rtm_pipeline.publication.facts.words import day, days_of, length_words, percent
+from rtm_pipeline.publication.facts.words import count, day, days_of, length_words, percent
 from rtm_pipeline.publication.provenance import (
     DISCLAIMER,
     RESTRICTED_NOTICE,
@@ -62,6 +62,17 @@ class ModelFacts:
     replicates: tuple[int, int]
     left_out: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+
+    @property
+    def intervals(self) -> str:
+        """What the intervals are made of, in a sentence."""
+        refits, selections = self.replicates
+        if not refits:
+            return "No intervals: the notes on the model say why."
+        return (
+            f"Intervals of {percent(self.interval_level)} from {count(refits)} refits and {count(selections)} repeated "
+            "selections over spatial blocks."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

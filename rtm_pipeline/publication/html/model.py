@@ -92,8 +92,7 @@ def _how(facts: Facts) -> Html:
         f"cells of {facts.cell}; each cell counts by its share inside the study area.",
         f"{count(model.candidates)} candidate variables; screening: {model.screening}; then stepwise selection by "
         f"BIC, at most one variable a factor. Family: {family}; BIC {model.bic:,.1f}.",
-        f"Intervals from {count(model.replicates[0])} refits and {count(model.replicates[1])} repeated selections over "
-        "spatial blocks.",
+        model.intervals,
     ]
     items += [f"Left out: {factor} ({reason})." for factor, reason in model.left_out]
     items += list(model.notes)

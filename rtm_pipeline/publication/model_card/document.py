@@ -103,8 +103,7 @@ def _method(content: ReleaseContent, facts: Facts) -> list[str]:
         f"Family: {FAMILIES.get(model.family, model.family)}"
         + (f", dispersion {amount(model.dispersion, 3)}" if model.dispersion is not None else "")
         + f"; BIC {model.bic:,.1f}; intercept {model.intercept:.4f}.",
-        f"Intervals of {percent(model.interval_level)} from {count(model.replicates[0])} refits and "
-        f"{count(model.replicates[1])} repeated selections over spatial blocks.",
+        model.intervals,
         *model.notes,
     ]
     parts = ["## Method", bullets(lines)]
