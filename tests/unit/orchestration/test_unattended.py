@@ -47,8 +47,11 @@ def test_a_tick_gives_its_run_the_local_date_however_late_it_starts(tmp_path: Pa
     schedule = defs.resolve_schedule_def("smallville_every_night")
     assert schedule.execution_timezone == "America/Chicago"
     tick = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)  # 22 November, 23:30 in the city
-    with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=tick)
+    # Left before the instance, which would else stay in Dagster's globals and fail whatever is loaded next.
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_schedule_context(instance=instance, scheduled_execution_time=tick) as context,
+    ):
         requests = schedule.evaluate_tick(context).run_requests
     assert requests is not None
     assert requests[0].tags[TICK_TAG] == "2026-11-22"
