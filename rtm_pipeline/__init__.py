@@ -1,3 +1,3 @@
 """Risk terrain modeling for cities: which places need greening and abatement first, and how sure we are."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
