@@ -18,16 +18,23 @@ import numpy as np
 from rtm_pipeline.grid.spec import GridSpec, StudyGrid
 from rtm_pipeline.priorities.benefit import BenefitModel, benefit_model, make_kinds
 from rtm_pipeline.priorities.effects.evidence import load_registry
+from rtm_pipeline.priorities.effects.registry import Registry
 from rtm_pipeline.priorities.outcome import CellForecast
 from rtm_pipeline.priorities.portfolio.candidates import Candidates, make_candidates
 from rtm_pipeline.priorities.portfolio.funding import funding_uncertainty
 from rtm_pipeline.priorities.portfolio.limits import Limits, make_limits
 from rtm_pipeline.priorities.portfolio.portfolio import choose, frontier, own_gains
 from rtm_pipeline.priorities.sites import Sites, make_sites
-from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, ShareSpec, default_interventions
+from rtm_pipeline.priorities.spec import BudgetSpec, BundleSpec, InterventionSpec, ShareSpec
 
 T = TypeVar("T")
 DISTRICTS = [f"d{number}" for number in range(28)]
+
+
+def interventions(registry: Registry) -> tuple[InterventionSpec, ...]:
+    """The four kinds of work as the registry's defaults have them, at 500 ft; the grid is in feet."""
+    found = [(name, registry.defaults[name]) for name in ("greening", "mowing", "repair", "demolition")]
+    return tuple(InterventionSpec(name, work.target, work.effect, 500.0, work.cost) for name, work in found)
 
 
 def made_city(n_sites: int, seed: int = 1) -> tuple[StudyGrid, Sites, CellForecast]:
@@ -68,9 +75,7 @@ def run(n_sites: int, usd: float, *, bundles: bool, shares: bool, draws: int, mi
     print(f"{n_sites:,} sites, {usd:,.0f} USD{', bundles' if bundles else ''}{', shares' if shares else ''}")
     grid, sites, forecast = made_city(n_sites)
     registry = load_registry({"costs": {"repair_unknown": {"build_usd": 2500, "upkeep_usd_per_year": 0}}})
-    kinds, _ = make_kinds(
-        default_interventions(registry, unit_m=grid.spec.unit_m), registry, outcome="firearm", horizon_years=3
-    )
+    kinds, _ = make_kinds(interventions(registry), registry, outcome="firearm", horizon_years=3)
     spread = (ShareSpec("district", "d3", 0.1, 0.5), ShareSpec("district", "d5", 0.1, 0.5))
     budget = BudgetSpec(
         usd=usd,
@@ -130,7 +135,7 @@ def main() -> None:
     given = parser.parse_args()
     made_city(100)  # imports
     warm = benefit_model(*made_city(100), make_kinds(
-        default_interventions(load_registry(), unit_m=0.3048), load_registry(), outcome="firearm", horizon_years=3
+        interventions(load_registry()), load_registry(), outcome="firearm", horizon_years=3
     )[0])  # fmt: skip
     plain = BudgetSpec(usd=5_000.0)
     choose(warm, make_candidates(warm, plain), make_limits(warm, plain))  # compiled code comes from its cache
