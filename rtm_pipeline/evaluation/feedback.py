@@ -2,8 +2,7 @@
 
 If being flagged draws patrols or inspectors, and they record what they meet, then places that were flagged rise in the
 next period against places that were their equals and just missed being flagged. Chance and regression to the mean
-move both alike. `feedback_at_the_line` is for a forecast that was published: cells on both sides of the line of the
-priority area are equals but for the line. `feedback` is for flags that were given with some chance.
+move both alike. Cells on both sides of the line of the priority area are equals but for the line.
 
 References
 ----------
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from rtm_pipeline.errors import ModelError
 from rtm_pipeline.evaluation.measures import Ranking, top_cells
 
-__all__ = ["Feedback", "feedback", "feedback_at_the_line"]
+__all__ = ["Feedback", "feedback_at_the_line"]
 
 _DETECTED = 0.01
 _LEAST = 30
@@ -49,49 +48,6 @@ class Feedback:
     def detected(self) -> bool:
         """Whether flagged places outgrow their equals beyond chance."""
         return self.p_value is not None and self.p_value < _DETECTED
-
-
-def feedback(flagged: NDArray[np.bool_], before: NDArray[np.integer], after: NDArray[np.integer]) -> Feedback:
-    """Compare flagged cells with unflagged ones that had equally many incidents before.
-
-    Several periods may be stacked: one entry for each cell and period.
-
-    Parameters
-    ----------
-    flagged : ndarray of bool, shape (m,)
-        Whether the cell was flagged between the two periods.
-    before, after : ndarray of int, shape (m,)
-        Incidents recorded in the period that led to the flag, and in the next one.
-
-    Raises
-    ------
-    ModelError
-        If lengths differ.
-    """
-    if not flagged.shape == before.shape == after.shape:
-        raise ModelError("Flags and counts must speak of the same cells; their lengths differ.")
-    size = int(before.max()) + 1 if before.size else 1
-    groups = (flagged, ~flagged)
-    n = [np.bincount(before[g], minlength=size).astype(np.float64) for g in groups]
-    total = [np.bincount(before[g], weights=after[g], minlength=size).astype(np.float64) for g in groups]
-    squares = [np.bincount(before[g], weights=after[g] ** 2.0, minlength=size).astype(np.float64) for g in groups]
-    both = (n[0] > 1) & (n[1] > 1)
-    both[0] = False  # places without any incident before are flagged for what surrounds them
-    compared = int(sum(t[both].sum() for t in total))
-    if compared < _LEAST:
-        return Feedback(None, None, compared)
-    # Mantel-Haenszel: in each stratum, what the flagged had against what they would have had at the others' mean.
-    weight = n[0][both] * n[1][both] / (n[0][both] + n[1][both])
-    means = [t[both] / c[both] for t, c in zip(total, n, strict=True)]
-    variances = [
-        np.maximum(q[both] / c[both] - m**2, 0.0) / (c[both] - 1.0) for q, c, m in zip(squares, n, means, strict=True)
-    ]
-    top, bottom = float(weight @ means[0]), float(weight @ means[1])
-    if bottom <= 0 or top <= 0:
-        return Feedback(None, None, compared)
-    noise = float(weight**2 @ variances[0]) / top**2 + float(weight**2 @ variances[1]) / bottom**2
-    z = math.log(top / bottom) / math.sqrt(max(noise, 1e-12))
-    return Feedback(top / bottom, 0.5 * math.erfc(z / math.sqrt(2.0)), compared)
 
 
 def feedback_at_the_line(published: NDArray[np.floating], after: NDArray[np.integer], share: float = 0.05) -> Feedback:
