@@ -64,6 +64,8 @@ def zone_trial(
     begin, end = date_of(first, "--from"), date_of(last, "--to")
     if begin is None or end is None:
         raise ConfigError("zone-trial needs --from and --to, such as --from 2025-01-01 --to 2026-01-01.")
+    if end <= begin:  # before a night is run for it
+        raise ConfigError(f"--to must be later than --from; found {begin} to {end}.")
     bench = open_city(config, data_dir=data_dir, output=output, config_dir=config_dir)
     with counted("periods", quiet=as_json) as listen:
         found = zone_study(bench, begin, end, listen=listen)

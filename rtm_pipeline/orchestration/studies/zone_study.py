@@ -65,8 +65,6 @@ def zone_study(bench: Workbench, first: date, last: date, *, listen: Callable[[d
     from rtm_pipeline.surface.vintage import outcome_history
 
     city, grid, outcome = bench.city, bench.grid, bench.outcome
-    if last <= first:
-        raise ConfigError(f"--to must be later than --from; found {first} to {last}.")
     asked, spec = Window(first, last), zones_to_try(bench)
     known = outcome_history(outcome, grid, city.outcome.unit, known_at=last, reach=city.forecast.history)
     if first <= known.observed.start or not known.covers(asked):
